@@ -1,0 +1,1 @@
+"""Classifiers: sensitive information types, packs and the engines that evaluate them."""

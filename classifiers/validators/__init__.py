@@ -1,0 +1,36 @@
+"""Checksum and format validators by name: `VALIDATORS` and `validator(name)`.
+
+A validator takes the matched text as found (separators and case included), answers whether its
+digits and letters can be such a number, and never raises. It says nothing about whether the number
+was ever issued. Separators are forgiven here: the regex of the SIT decides which ones may occur.
+docs/validators.md lists every name with its rule and the share of random strings it accepts.
+"""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from dlpagent.classifiers.validators import wrapped
+
+Validator = Callable[[str], bool]
+
+VALIDATORS: Mapping[str, Validator] = MappingProxyType(
+    dict(sorted({**wrapped.VALIDATORS}.items()))
+)
+
+
+class UnknownValidatorError(ValueError):
+    """No validator has this name."""
+
+
+def validator(name: str) -> Validator:
+    """The validator of this name. Raises UnknownValidatorError, which lists the nearest names."""
+    try:
+        return VALIDATORS[name]
+    except KeyError:
+        near = get_close_matches(name, VALIDATORS, n=5, cutoff=0.4)
+        raise UnknownValidatorError(
+            f"validator {name!r} is not known. Expected a name of docs/validators.md. "
+            f"Nearest: {', '.join(near) or 'none'}. Correct the name, or write the validator in "
+            "classifiers/validators/ and list it there."
+        ) from None

@@ -1,0 +1,1 @@
+"""Connectors: where records come from (sources) and where events go (sinks)."""

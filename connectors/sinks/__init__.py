@@ -1,0 +1,1 @@
+"""Sinks: one file per kind of place that events go to."""

@@ -1,0 +1,1 @@
+"""Labels: sensitivity labels, policies and the decision on an item."""

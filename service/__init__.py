@@ -1,0 +1,1 @@
+"""Service: the command line and everything that joins the rooms."""
