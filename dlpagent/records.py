@@ -48,6 +48,7 @@ RECORD_SCHEMA = pa.schema(
         pa.field("part", pa.string(), nullable=False),
         pa.field("seq", pa.int32(), nullable=False),
         pa.field("text", pa.large_string()),
+        pa.field("context", pa.string()),
         pa.field("mime", pa.string()),
         pa.field("role", pa.string()),
         pa.field("actor_id", pa.string()),
@@ -70,6 +71,8 @@ RECORD_SCHEMA = pa.schema(
 record are neighbours and lie in one batch. record_id is the source's own id where it has one, else
 its position. problem says why a part was not read; text is null then. locator.row counts from 0,
 locator.offset is in bytes. An optional extra column `vector` (fixed-size list of float32) may follow.
+context holds the words a person would see beside the text (column heading, JSON key, file title):
+supporting elements are searched there too, at distance 0; primary elements never are.
 metadata is a JSON object or null; it is not scanned (a source yields what must be scanned as parts).
 """
 
@@ -136,6 +139,7 @@ class PartRows:
         part: str,
         seq: int,
         text: str | None,
+        context: str | None = None,
         status: PartStatus = "read",
         problem: str | None = None,
         mime: str | None = None,
