@@ -1,0 +1,386 @@
+"""A pack on disk: pack.yaml, SIT files in folders, elements used by several SITs in _shared/.
+
+Loading reads everything, checks every reference, and raises all problems of all files at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from dlpagent.classifiers.sit import (
+    AnyOf,
+    Condition,
+    Element,
+    Filter,
+    Keyword,
+    Match,
+    Pack,
+    Pattern,
+    Profile,
+    Regex,
+    Sit,
+    Union,
+    pattern_refs,
+)
+from dlpagent.classifiers.sit_yaml import read_elements, read_filters, read_sit
+from dlpagent.classifiers.validators import VALIDATORS
+from dlpagent.errors import ConfigurationError, Problem, ProblemsError
+from dlpagent.findings import PackRef
+from dlpagent.yaml_reader import read_yaml
+
+BUILTIN = Path(__file__).parent / "rules"
+
+
+def builtin_pack(profile: Profile = "extended") -> Pack:
+    """The pack that ships with dlpagent."""
+    return load_pack(BUILTIN, profile=profile)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A pack while it is being read: definitions with the place each was first seen."""
+
+    problems: list[Problem] = field(default_factory=list)
+    sits: dict[str, Sit] = field(default_factory=dict)
+    elements: dict[str, Element] = field(default_factory=dict)
+    filters: dict[str, Filter] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)
+
+    def add_elements(self, elements: Mapping[str, Element], file: str, line: int) -> None:
+        for name, element in elements.items():
+            if name in self.elements and self.elements[name] != element:
+                self.problems.append(
+                    Problem(
+                        file,
+                        line,
+                        f"element {name} is defined twice with different content",
+                        "one definition",
+                        f"another in {self.homes[name]}",
+                        "Keep one; a list used by several SITs belongs in _shared/.",
+                    )
+                )
+            self.elements.setdefault(name, element)
+            self.homes.setdefault(name, file)
+
+    def add_sit(self, sit: Sit) -> None:
+        if sit.id in self.sits:
+            other = self.sits[sit.id]
+            self.problems.append(
+                Problem(
+                    sit.file,
+                    sit.line,
+                    f"two SITs have the id {sit.id}",
+                    "an id of its own",
+                    f"{other.name} in {other.file}",
+                    "Give the new SIT a new GUID.",
+                )
+            )
+            return
+        self.sits[sit.id] = sit
+
+
+def load_pack(path: Path, *, profile: Profile = "extended", base: Pack | None = None) -> Pack:
+    """Read a pack folder (or a single SIT file).
+
+    base: a pack whose elements and filters may be referred to (Func_*, Keyword_* of the built-in
+    pack); what is used is copied in. Raises ProblemsError with every problem of every file, or
+    ConfigurationError when there is no such folder.
+    """
+    draft = _Draft()
+    files = sorted(_sit_files(path))
+    header = _read_header(path, draft.problems)
+    for file in files:
+        _read_file(file, _shown(file, path), draft)
+    _resolve(draft, base)
+    if draft.problems:
+        raise ProblemsError(
+            draft.problems, f"The pack {path} cannot be used: {len(draft.problems)} problem(s)."
+        )
+    return _assemble(header, draft, profile)
+
+
+def _sit_files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    if not path.is_dir():
+        raise ConfigurationError(
+            "there is no such pack",
+            where=str(path),
+            expected="a folder with pack.yaml and SIT files, or one SIT file",
+            found="nothing there",
+            remedy="Check the path, or make a pack with: dlpagent rules import FILE -o PACKDIR",
+        )
+    for folder, names, files in os.walk(path):
+        names.sort()
+        yield from (
+            Path(folder, name)
+            for name in files
+            if name.endswith((".yaml", ".yml")) and name != "pack.yaml"
+        )
+
+
+def _shown(file: Path, pack: Path) -> str:
+    """How problems name a file: relative to the current directory where that is shorter."""
+    try:
+        return str(file.relative_to(Path.cwd()))
+    except ValueError:
+        return str(file.relative_to(pack.parent)) if pack in file.parents else str(file)
+
+
+def _read_header(path: Path, problems: list[Problem]) -> dict[str, object]:
+    file = path / "pack.yaml"
+    if not file.is_file():
+        return {"id": "", "version": "1.0.0.0", "name": path.stem, "publisher": "", "description": ""}
+    reader = read_yaml(file, problems)
+    if reader is None:
+        return {}
+    keys = reader.mapping(
+        ("id", "version", "name", "publisher", "description", "attributes"),
+        required=("id", "version", "name"),
+    )
+    header: dict[str, object] = {
+        key: keys[key].text() if key in keys else ""
+        for key in ("id", "version", "name", "publisher", "description")
+    }
+    header["attributes"] = (
+        {key: child.text(allow_empty=True) for key, child in keys["attributes"].mapping().items()}
+        if "attributes" in keys
+        else {}
+    )
+    return header
+
+
+def _read_file(file: Path, shown: str, draft: _Draft) -> None:
+    reader = read_yaml(file, draft.problems, name=shown)
+    if reader is None:
+        return
+    if file.parent.name == "_shared":
+        keys = reader.mapping(("elements", "filters"))
+        if "elements" in keys:
+            draft.add_elements(read_elements(keys["elements"]), shown, reader.line)
+        if "filters" in keys:
+            draft.filters.update(read_filters(keys["filters"]))
+        return
+    sit, elements, filters = read_sit(reader)
+    draft.add_elements(elements, shown, reader.line)
+    draft.filters.update(filters)
+    if sit.id:
+        draft.add_sit(sit)
+
+
+# --- references -------------------------------------------------------------------------------
+
+
+def _resolve(draft: _Draft, base: Pack | None) -> None:
+    """Check that every reference leads somewhere; bring in what base defines."""
+    for sit in draft.sits.values():
+        for name in _needed_by(sit):
+            _bring_element(name, sit, draft, base)
+        for name in [*sit.filters, *(name for pattern in sit.patterns for name in pattern.filters)]:
+            _bring_filter(name, sit, draft, base)
+    for name, element in list(draft.elements.items()):
+        _check_element(name, element, draft)
+
+
+def _needed_by(sit: Sit) -> Iterator[str]:
+    for pattern in sit.patterns:
+        yield from pattern_refs(pattern)
+
+
+def _bring_element(name: str, sit: Sit, draft: _Draft, base: Pack | None) -> None:
+    if name not in draft.elements:
+        found = base.elements.get(name) if base else None
+        if found is None:
+            _dangling("element", name, sit, draft, [*draft.elements, *(base.elements if base else ())])
+            return
+        draft.elements[name] = found
+        draft.homes[name] = "the base pack"
+    element = draft.elements[name]
+    if isinstance(element, Union):
+        for part in element.of:
+            _bring_element(part, sit, draft, base)
+
+
+def _bring_filter(name: str, sit: Sit, draft: _Draft, base: Pack | None) -> None:
+    if name not in draft.filters:
+        found = base.filters.get(name) if base else None
+        if found is None:
+            _dangling("filter", name, sit, draft, list(draft.filters))
+            return
+        draft.filters[name] = found
+    processor = draft.filters[name].processor
+    if processor:
+        _bring_element(processor, sit, draft, base)
+
+
+def _dangling(kind: str, name: str, sit: Sit, draft: _Draft, known: list[str]) -> None:
+    near = difflib.get_close_matches(name, known, 1)
+    draft.problems.append(
+        Problem(
+            sit.file,
+            sit.line,
+            f"{sit.name} refers to the {kind} {name}, which nothing defines",
+            f"an {kind} of this file, of _shared/ or of the built-in pack",
+            "none of that name",
+            f"Did you mean {near[0]}?" if near else f"Define it, or remove the reference to {name}.",
+        )
+    )
+
+
+def _check_element(name: str, element: Element, draft: _Draft) -> None:
+    if not isinstance(element, Regex):
+        return
+    from dlpagent.classifiers.regexes import regex_problem  # noqa: PLC0415 - loads re2, only here
+
+    home = draft.homes[name]
+    for expression in element.expressions:
+        problem = regex_problem(expression.pattern)
+        if problem:
+            draft.problems.append(
+                Problem(
+                    home,
+                    1,
+                    f"the regex of {name} cannot be used: {problem}",
+                    "a regex in the syntax of docs/sits.md",
+                    "one that does not compile",
+                )
+            )
+    for spec in element.validators:
+        if not spec.params and spec.name not in VALIDATORS:
+            near = difflib.get_close_matches(spec.name, VALIDATORS, 1)
+            draft.problems.append(
+                Problem(
+                    home,
+                    1,
+                    f"{name} names the validator {spec.name}, which does not exist",
+                    "a validator of docs/validators.md",
+                    spec.name,
+                    f"Did you mean {near[0]}?" if near else "",
+                )
+            )
+
+
+# --- assembly ---------------------------------------------------------------------------------
+
+
+def _assemble(header: dict[str, object], draft: _Draft, profile: Profile) -> Pack:
+    pack = Pack(
+        ref=PackRef(str(header["id"]), str(header["version"]), ""),
+        name=str(header["name"]),
+        publisher=str(header["publisher"]),
+        profile=profile,
+        sits=draft.sits,
+        elements=draft.elements,
+        filters=draft.filters,
+        description=str(header["description"]),
+        attributes=header.get("attributes", {}),  # type: ignore[arg-type]
+    )
+    return with_hash(as_profile(pack, profile))
+
+
+def as_profile(pack: Pack, profile: Profile) -> Pack:
+    """The pack with only what the profile holds: strict drops everything marked as ours."""
+    if profile == "extended":
+        return replace(pack, profile=profile)
+    keep = {name: _strict_element(element) for name, element in pack.elements.items()}
+    elements = {name: element for name, element in keep.items() if element is not None}
+    sits = {}
+    for ident, sit in pack.sits.items():
+        patterns = tuple(
+            replace(pattern, conditions=_strict_conditions(pattern.conditions, elements))
+            for pattern in sit.patterns
+            if pattern.origin == "purview" and pattern.primary in elements
+        )
+        if sit.parity != "own":
+            sits[ident] = replace(sit, patterns=patterns)
+    return replace(pack, profile=profile, elements=elements, sits=sits)
+
+
+def _strict_element(element: Element) -> Element | None:
+    if isinstance(element, Regex):
+        kept = tuple(item for item in element.expressions if item.origin == "purview")
+        return replace(element, expressions=kept) if kept or element.stub else None
+    if isinstance(element, Keyword):
+        groups = tuple(group for group in element.groups if group.origin == "purview")
+        return replace(element, groups=groups) if groups or element.stub else None
+    return element
+
+
+def _strict_conditions(
+    conditions: Iterable[Condition], elements: Mapping[str, Element]
+) -> tuple[Condition, ...]:
+    kept: list[Condition] = []
+    for condition in conditions:
+        if isinstance(condition, AnyOf):
+            children = _strict_conditions(condition.children, elements)
+            if children or condition.min_matches == 0:
+                kept.append(replace(condition, children=children))
+            continue
+        if condition.origin == "purview" and condition.ref in elements:
+            kept.append(condition)
+    return tuple(kept)
+
+
+def select(pack: Pack, wanted: Callable[[Sit], bool]) -> Pack:
+    """The pack with only the SITs wanted; elements stay, so references hold."""
+    sits = {ident: sit for ident, sit in pack.sits.items() if wanted(sit)}
+    return with_hash(replace(pack, sits=sits))
+
+
+def merge(packs: Iterable[Pack]) -> Pack:
+    """Several packs as one; a SIT or element of a later pack replaces one of the same id."""
+    items = list(packs)
+    merged = items[0]
+    for pack in items[1:]:
+        merged = replace(
+            merged,
+            ref=PackRef(f"{merged.ref.id}+{pack.ref.id}", f"{merged.ref.version}+{pack.ref.version}", ""),
+            name=f"{merged.name} + {pack.name}",
+            sits={**merged.sits, **pack.sits},
+            elements={**merged.elements, **pack.elements},
+            filters={**merged.filters, **pack.filters},
+        )
+    return with_hash(merged)
+
+
+def with_hash(pack: Pack) -> Pack:
+    """The pack with PackRef.hash over its meaning: what can change a finding, nothing else."""
+    meaning = (
+        [
+            (
+                sit.id,
+                sit.proximity,
+                sit.value,
+                sit.filters,
+                [_pattern_meaning(pattern) for pattern in sit.patterns],
+            )
+            for _, sit in sorted(pack.sits.items())
+        ],
+        [(name, type(item).__name__, item) for name, item in sorted(pack.elements.items())],
+        sorted(pack.filters.items()),
+    )
+    digest = hashlib.sha256(msgspec.json.encode(meaning, order="deterministic")).hexdigest()[:16]
+    return replace(pack, ref=PackRef(pack.ref.id, pack.ref.version, digest))
+
+
+def _pattern_meaning(pattern: Pattern) -> object:
+    return (pattern.confidence, pattern.primary, pattern.proximity, pattern.filters, pattern.conditions)
+
+
+def conditions_of(sit: Sit) -> Iterator[Match]:
+    """Every Match of a SIT, however deep."""
+    stack: list[Condition] = [cond for pattern in sit.patterns for cond in pattern.conditions]
+    while stack:
+        condition = stack.pop()
+        if isinstance(condition, AnyOf):
+            stack.extend(condition.children)
+        else:
+            yield condition
