@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from dlpagent.classifiers.validators import wrapped
+from dlpagent.errors import ConfigurationError
 
 Validator = Callable[[str], bool]
 
@@ -19,18 +20,15 @@ VALIDATORS: Mapping[str, Validator] = MappingProxyType(
 )
 
 
-class UnknownValidatorError(ValueError):
-    """No validator has this name."""
-
-
 def validator(name: str) -> Validator:
-    """The validator of this name. Raises UnknownValidatorError, which lists the nearest names."""
+    """The validator of this name. Raises ConfigurationError, which lists the nearest names."""
     try:
         return VALIDATORS[name]
     except KeyError:
         near = get_close_matches(name, VALIDATORS, n=5, cutoff=0.4)
-        raise UnknownValidatorError(
-            f"validator {name!r} is not known. Expected a name of docs/validators.md. "
-            f"Nearest: {', '.join(near) or 'none'}. Correct the name, or write the validator in "
-            "classifiers/validators/ and list it there."
+        raise ConfigurationError(
+            "a validator that does not exist is named",
+            expected="a name of docs/validators.md" + (f", such as {', '.join(near)}" if near else ""),
+            found=repr(name),
+            remedy="Correct the name, or write the validator in classifiers/validators/.",
         ) from None
