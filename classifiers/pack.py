@@ -94,7 +94,7 @@ def load_pack(path: Path, *, profile: Profile = "extended", base: Pack | None = 
     ConfigurationError when there is no such folder.
     """
     draft = _Draft()
-    files = sorted(_sit_files(path))
+    files = sorted(set(_sit_files(path)))
     header = _read_header(path, draft.problems)
     for file in files:
         _read_file(file, _shown(file, path), draft)
@@ -107,10 +107,12 @@ def load_pack(path: Path, *, profile: Profile = "extended", base: Pack | None = 
 
 
 def _sit_files(path: Path) -> Iterator[Path]:
+    """The YAML files of a pack. A part of a pack (one file, one folder) brings the pack's _shared/."""
     if path.is_file():
         yield path
-        return
-    if not path.is_dir():
+    elif path.is_dir():
+        yield from _yaml_below(path)
+    else:
         raise ConfigurationError(
             "there is no such pack",
             where=str(path),
@@ -118,6 +120,13 @@ def _sit_files(path: Path) -> Iterator[Path]:
             found="nothing there",
             remedy="Check the path, or make a pack with: dlpagent rules import FILE -o PACKDIR",
         )
+    for root in path.resolve().parents:
+        if (root / "pack.yaml").is_file():
+            yield from _yaml_below(root / "_shared")
+            return
+
+
+def _yaml_below(path: Path) -> Iterator[Path]:
     for folder, names, files in os.walk(path):
         names.sort()
         yield from (
