@@ -22,7 +22,6 @@ from dlpagent.classifiers.sit import (
     ValidatorSpec,
 )
 from dlpagent.classifiers.validators import VALIDATORS
-from dlpagent.classifiers.validators.parametric import checksum, date_simple
 from dlpagent.findings import PackRef
 
 Span = tuple[int, int]
@@ -89,6 +88,8 @@ def regex_finder(element: Regex) -> Callable[[Subject], list[Span]]:
 
 def validator_of(spec: ValidatorSpec) -> Callable[[str], bool]:
     """The function a validator specification names."""
+    from dlpagent.classifiers.validators.parametric import checksum, date_simple
+
     params = dict(spec.params)
     if spec.name == "checksum":
         return checksum(

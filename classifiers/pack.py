@@ -51,23 +51,25 @@ class _Draft:
     sits: dict[str, Sit] = field(default_factory=dict)
     elements: dict[str, Element] = field(default_factory=dict)
     filters: dict[str, Filter] = field(default_factory=dict)
-    homes: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def add_elements(self, elements: Mapping[str, Element], file: str, line: int) -> None:
+    def add_elements(
+        self, elements: Mapping[str, Element], lines: Mapping[str, int], file: str
+    ) -> None:
         for name, element in elements.items():
             if name in self.elements and self.elements[name] != element:
                 self.problems.append(
                     Problem(
                         file,
-                        line,
+                        lines[name],
                         f"element {name} is defined twice with different content",
                         "one definition",
-                        f"another in {self.homes[name]}",
+                        "another in {}:{}".format(*self.homes[name]),
                         "Keep one; a list used by several SITs belongs in _shared/.",
                     )
                 )
             self.elements.setdefault(name, element)
-            self.homes.setdefault(name, file)
+            self.homes.setdefault(name, (file, lines[name]))
 
     def add_sit(self, sit: Sit) -> None:
         if sit.id in self.sits:
@@ -174,12 +176,12 @@ def _read_file(file: Path, shown: str, draft: _Draft) -> None:
     if file.parent.name == "_shared":
         keys = reader.mapping(("elements", "filters"))
         if "elements" in keys:
-            draft.add_elements(read_elements(keys["elements"]), shown, reader.line)
+            draft.add_elements(*read_elements(keys["elements"]), shown)
         if "filters" in keys:
             draft.filters.update(read_filters(keys["filters"]))
         return
-    sit, elements, filters = read_sit(reader)
-    draft.add_elements(elements, shown, reader.line)
+    sit, elements, lines, filters = read_sit(reader)
+    draft.add_elements(elements, lines, shown)
     draft.filters.update(filters)
     if sit.id:
         draft.add_sit(sit)
@@ -191,31 +193,30 @@ def _read_file(file: Path, shown: str, draft: _Draft) -> None:
 def _resolve(draft: _Draft, base: Pack | None) -> None:
     """Check that every reference leads somewhere; bring in what base defines."""
     for sit in draft.sits.values():
-        for name in _needed_by(sit):
-            _bring_element(name, sit, draft, base)
+        for pattern in sit.patterns:
+            for name in pattern_refs(pattern):
+                _bring_element(name, sit, draft, base, pattern.line)
         for name in [*sit.filters, *(name for pattern in sit.patterns for name in pattern.filters)]:
             _bring_filter(name, sit, draft, base)
     for name, element in list(draft.elements.items()):
         _check_element(name, element, draft)
 
 
-def _needed_by(sit: Sit) -> Iterator[str]:
-    for pattern in sit.patterns:
-        yield from pattern_refs(pattern)
-
-
-def _bring_element(name: str, sit: Sit, draft: _Draft, base: Pack | None) -> None:
+def _bring_element(
+    name: str, sit: Sit, draft: _Draft, base: Pack | None, line: int = 0
+) -> None:
     if name not in draft.elements:
         found = base.elements.get(name) if base else None
         if found is None:
-            _dangling("element", name, sit, draft, [*draft.elements, *(base.elements if base else ())])
+            known = [*draft.elements, *(base.elements if base else ())]
+            _dangling("element", name, sit, draft, known, line)
             return
         draft.elements[name] = found
-        draft.homes[name] = "the base pack"
+        draft.homes[name] = (base.name if base else "", 1)
     element = draft.elements[name]
     if isinstance(element, Union):
         for part in element.of:
-            _bring_element(part, sit, draft, base)
+            _bring_element(part, sit, draft, base, line)
 
 
 def _bring_filter(name: str, sit: Sit, draft: _Draft, base: Pack | None) -> None:
@@ -230,12 +231,14 @@ def _bring_filter(name: str, sit: Sit, draft: _Draft, base: Pack | None) -> None
         _bring_element(processor, sit, draft, base)
 
 
-def _dangling(kind: str, name: str, sit: Sit, draft: _Draft, known: list[str]) -> None:
+def _dangling(
+    kind: str, name: str, sit: Sit, draft: _Draft, known: list[str], line: int = 0
+) -> None:
     near = difflib.get_close_matches(name, known, 1)
     draft.problems.append(
         Problem(
             sit.file,
-            sit.line,
+            line or sit.line,
             f"{sit.name} refers to the {kind} {name}, which nothing defines",
             f"an {kind} of this file, of _shared/ or of the built-in pack",
             "none of that name",
@@ -255,8 +258,7 @@ def _check_element(name: str, element: Element, draft: _Draft) -> None:
         if problem:
             draft.problems.append(
                 Problem(
-                    home,
-                    1,
+                    *home,
                     f"the regex of {name} cannot be used: {problem}",
                     "a regex in the syntax of docs/sits.md",
                     "one that does not compile",
@@ -267,8 +269,7 @@ def _check_element(name: str, element: Element, draft: _Draft) -> None:
             near = difflib.get_close_matches(spec.name, VALIDATORS, 1)
             draft.problems.append(
                 Problem(
-                    home,
-                    1,
+                    *home,
                     f"{name} names the validator {spec.name}, which does not exist",
                     "a validator of docs/validators.md",
                     spec.name,

@@ -126,6 +126,7 @@ class Pattern:
     proximity: int | None = None
     filters: tuple[str, ...] = ()
     origin: Origin = "purview"
+    line: int = field(default=0, compare=False)
 
 
 FilterKind = Literal["all_digits_same", "text_match"]

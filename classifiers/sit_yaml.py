@@ -41,10 +41,16 @@ _SIT_KEYS = (
 _ELEMENT_KEYS = ("regex", "validators", "function", "keywords", "ours", "union", "stub")
 
 
-def read_sit(root: Reader) -> tuple[Sit, dict[str, Element], dict[str, Filter]]:
-    """A SIT with the elements and filters its file defines. Problems are noted in the reader."""
+Lines = dict[str, int]
+
+
+def read_sit(root: Reader) -> tuple[Sit, dict[str, Element], Lines, dict[str, Filter]]:
+    """A SIT with the elements (and their lines) and filters its file defines.
+
+    Problems are noted in the reader.
+    """
     keys = root.mapping(_SIT_KEYS, required=("id", "name", "version", "parity", "patterns"))
-    elements = read_elements(keys["elements"]) if "elements" in keys else {}
+    elements, lines = read_elements(keys["elements"]) if "elements" in keys else ({}, {})
     filters, filter_ids = _read_filters(keys.get("filters"))
     sit = Sit(
         id=_guid(keys.get("id")),
@@ -71,7 +77,7 @@ def read_sit(root: Reader) -> tuple[Sit, dict[str, Element], dict[str, Filter]]:
         line=root.line,
     )
     _check_tiers(sit, keys.get("patterns"))
-    return sit, elements, filters
+    return sit, elements, lines, filters
 
 
 def _guid(reader: Reader | None) -> str:
@@ -109,9 +115,11 @@ def _check_tiers(sit: Sit, reader: Reader | None) -> None:
 # --- elements ---------------------------------------------------------------------------------
 
 
-def read_elements(reader: Reader) -> dict[str, Element]:
-    """The mapping `elements:` of a SIT or of a shared file."""
-    return {name: _element(name, child) for name, child in reader.mapping().items()}
+def read_elements(reader: Reader) -> tuple[dict[str, Element], Lines]:
+    """The mapping `elements:` of a SIT or of a shared file, and the line of each."""
+    found = reader.mapping()
+    elements = {name: _element(name, child) for name, child in found.items()}
+    return elements, {name: child.line for name, child in found.items()}
 
 
 def _element(name: str, reader: Reader) -> Element:
@@ -219,6 +227,7 @@ def _patterns(reader: Reader | None) -> Iterator[Pattern]:
             proximity=_proximity(keys.get("proximity")),
             filters=keys["filters"].texts() if "filters" in keys else (),
             origin="ours" if ours else "purview",
+            line=item.line,
         )
 
 
