@@ -10,14 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from dlpagent.records import PartStatus
+from dlpagent.records import PartStatus, without_surrogates
 
 # Deeper than any real record, shallow enough that a path stays readable.
 MAX_DEPTH = 200
@@ -51,6 +51,7 @@ _TYPES = frozenset({
     "image", "function", "message", "tool_use", "tool_result", "thinking", "reasoning", "refusal",
     "function_call", "function_call_output", "file", "document",
 })  # fmt: skip
+_NAMED = frozenset({"type", "role", "from"})
 _PLAIN = frozenset({"text", "content"})
 _ASKED = ("instruction", "input", "prompt", "question", "query")
 _ANSWERED = ("output", "response", "completion", "chosen", "rejected", "answer")
@@ -100,19 +101,20 @@ def parts_of(record: Mapping[str, Any]) -> Iterator[ShapePart]:
     `…{n}#key` and stands in paths as `{n}`, its position. What is not text (base64 media, binary)
     is an "opaque" part; what lies deeper than MAX_DEPTH is one "unread" part.
     """
-    stack = [_Node(record, "", (), None, False, 0)]
+    stack: list[_Node] = [_Node(record, "", (), None, False, 0)]
     top_roles = _top_roles(record)
     while stack:
         node = stack.pop()
-        if isinstance(node.value, str):
+        kind = type(node.value)
+        if kind is str:
             if node.value:
                 yield _text_part(node)
-        elif isinstance(node.value, Mapping):
+        elif kind is dict or isinstance(node.value, Mapping):
             if node.depth >= MAX_DEPTH:
                 yield _too_deep(node)
             else:
                 stack.extend(reversed(_members(node, top_roles if node.depth == 0 else {})))
-        elif isinstance(node.value, (list, tuple)) and not isinstance(node.value, _Media):
+        elif kind is list or kind is tuple:
             if node.depth >= MAX_DEPTH:
                 yield _too_deep(node)
             else:
@@ -128,11 +130,11 @@ def record_id_of(record: Mapping[str, Any]) -> str | None:
     for key in _ID_KEYS:
         value = record.get(key)
         if isinstance(value, str) and value and len(value) <= 512:
-            return value
+            return without_surrogates(value)
         if isinstance(value, int) and not isinstance(value, bool) and _is_printable(value):
             return str(value)
         if isinstance(value, Mapping) and isinstance(value.get("$oid"), str):  # MongoDB export
-            return str(value["$oid"])
+            return without_surrogates(value["$oid"])
     return None
 
 
@@ -150,11 +152,18 @@ def role_of(value: object) -> str | None:
 
 def is_value_like(key: str) -> bool:
     """True when a key may be a value itself, so that it must be scanned and not be shown."""
-    return (
-        len(key) > _MAX_KEY_CHARS
-        or "@" in key
-        or sum(char.isdigit() for char in key) > _MAX_KEY_DIGITS
-    )
+    return len(key) > _MAX_KEY_CHARS or _name_of(key) is None
+
+
+@lru_cache(maxsize=4096)
+def _name_of(key: str) -> str | None:
+    """How a short key stands in a path: `.key` or `["k.e.y"]`; None when it may be a value."""
+    if "@" in key or sum(map(str.isdigit, key)) > _MAX_KEY_DIGITS:
+        return None
+    if _PLAIN_KEY.fullmatch(key) is None:
+        escaped = without_surrogates(key).replace("\\", "\\\\").replace('"', '\\"')
+        return f'["{escaped}"]'
+    return f".{without_surrogates(key)}"
 
 
 def _top_roles(record: Mapping[str, Any]) -> dict[str, str | None]:
@@ -169,35 +178,29 @@ def _top_roles(record: Mapping[str, Any]) -> dict[str, str | None]:
 
 def _members(node: _Node, top_roles: Mapping[str, str | None]) -> list[_Node]:
     value, path, depth = node.value, node.path, node.depth + 1
-    is_message = node.chat or _is_message(value)
-    role = _message_role(value) or node.role if is_message else node.role
-    chat = is_message
-    media = _is_media(value)
+    is_message = _is_message(value)
+    role = (_message_role(value) if is_message else None) or node.role
+    chat = node.chat or is_message
+    media = "data" in value and _is_media(value)
     children: list[_Node] = []
     for place, (name, child) in enumerate(value.items()):
         key = name if isinstance(name, str) else str(name)
-        if child is None or (is_message and _is_constant(key, child)):
+        if child is None or (chat and key in _NAMED and _is_constant(key, child)):
             continue
-        if is_value_like(key):
+        shown = _name_of(key) if len(key) <= _MAX_KEY_CHARS else None
+        if shown is None:
             here = f"{path}{{{place}}}"
             children.append(_Node(key, f"{here}#key", node.keys, role, chat, depth))
             children.append(_Node(child, here, node.keys, role, chat, depth))
             continue
-        here = _join(path, key)
         if media and key == "data":
             child = _Media(len(child))  # noqa: PLW2901  what follows must not see the base64 text
-        known = key in top_roles or (depth == 1 and key in _PLAIN)
-        silent = known or (key in _STRUCTURE and (chat or key in _MESSAGE_LISTS or _is_chat(child)))
-        children.append(
-            _Node(
-                child,
-                here,
-                node.keys if silent else (*node.keys, key)[-_CONTEXT_KEYS:],
-                top_roles.get(key, role),
-                chat and key in _STRUCTURE,
-                depth,
-            )
-        )
+        silent = key in top_roles or (depth == 1 and key in _PLAIN)
+        silent = silent or (key in _STRUCTURE and (chat or _begins_chat(key, child)))
+        keys = node.keys if silent else (*node.keys, key)[-_CONTEXT_KEYS:]
+        here = path + shown if path else shown.removeprefix(".")
+        inner = chat and key in _STRUCTURE
+        children.append(_Node(child, here, keys, top_roles.get(key, role), inner, depth))
     return children
 
 
@@ -206,7 +209,7 @@ def _elements(node: _Node) -> list[_Node]:
     return [
         _Node(child, f"{node.path}[{index}]", node.keys, node.role, node.chat, depth)
         for index, child in enumerate(node.value)
-        if child is not None
+        if child is not None and type(child) is not float  # vectors are long
     ]
 
 
@@ -220,11 +223,13 @@ def _is_message(value: Mapping[str, Any]) -> bool:
     return any(body in value for body in _BODIES)
 
 
-def _is_chat(value: object) -> bool:
-    """A message, or a list that begins with one."""
-    first = value[0] if isinstance(value, Sequence) and value else value
-    return isinstance(first, Mapping) and (
-        _is_message(first) or ("message" in first and isinstance(first["message"], Mapping))
+def _begins_chat(key: str, value: object) -> bool:
+    """A list of messages by its name, a message, or a list that begins with one."""
+    if key in _MESSAGE_LISTS:
+        return True
+    first = value[0] if type(value) is list and value else value
+    return isinstance(first, dict) and (
+        _is_message(first) or isinstance(first.get("message"), dict)
     )
 
 
@@ -233,9 +238,9 @@ def _message_role(value: Mapping[str, Any]) -> str | None:
 
 
 def _is_constant(key: str, value: object) -> bool:
-    if key in ("role", "from"):
-        return role_of(value) is not None
-    return key == "type" and value in _TYPES if isinstance(value, str) else False
+    if key == "type":
+        return isinstance(value, str) and value in _TYPES
+    return role_of(value) is not None
 
 
 def _is_media(value: Mapping[str, Any]) -> bool:
@@ -247,14 +252,9 @@ def _is_media(value: Mapping[str, Any]) -> bool:
     return named and isinstance(data, str) and _BASE64.fullmatch(data) is not None
 
 
-def _join(path: str, key: str) -> str:
-    if _PLAIN_KEY.fullmatch(key) is None:
-        escaped = key.replace("\\", "\\\\").replace('"', '\\"')
-        return f'{path}["{escaped}"]'
-    return f"{path}.{key}" if path else key
-
-
 def _context(node: _Node) -> str | None:
+    if not node.keys:
+        return None
     return " ".join(words for words in map(words_of, node.keys) if words) or None
 
 
@@ -292,7 +292,7 @@ def _other_leaf(node: _Node) -> ShapePart | None:
         return _opaque(node, f"{value.chars} characters of base64 media")
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _bytes_part(node, bytes(value))
-    return _unread(node, f"a value of type {type(value).__name__}")  # e.g. a column of vectors
+    return _unread(node, f"a value of type {type(value).__name__}")
 
 
 def _number_part(node: _Node) -> ShapePart | None:

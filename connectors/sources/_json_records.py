@@ -1,0 +1,93 @@
+"""Reading JSON records out of a byte stream into batches: what JSON Lines and JSON arrays share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dlpagent.connectors.sources._files import opened
+from dlpagent.connectors.sources._json_parse import parse
+from dlpagent.connectors.sources._json_split import Span
+from dlpagent.connectors.sources._record_rows import RecordRows, as_record, mark_last
+from dlpagent.connectors.sources._streams import ByteStream
+from dlpagent.errors import SourceError
+from dlpagent.records import Asset, Checkpoint
+
+# (blocks, start offset, inside an array) → spans
+Splitter = Callable[[Iterator[bytes], int, bool], Iterator[Span]]
+_BLANK = b" \t\r\n"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_json_records(
+    path: Path, asset: Asset, split: Splitter, after: Checkpoint | None, batch_rows: int
+) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
+    """Batches of the file's records, each with the checkpoint behind it.
+
+    The cursor holds v, offset (decompressed bytes), row (records or lines so far) and in_array.
+    """
+    if after is not None and after.done:
+        return
+    cursor = dict(after.cursor) if after is not None else {"offset": 0, "row": 0}
+    with opened(path) as file:
+        _check_encoding(path, file.read(2))
+        file.seek(0)
+        stream = ByteStream(file)
+        rows = RecordRows(asset.uri, str(path.resolve()), max_rows=batch_rows)
+        batches = _batches(stream, rows, split, cursor)
+        for batch, (position, consumed), last in mark_last(batches):
+            yield batch, Checkpoint(position, done=last, bytes_read=consumed)
+
+
+def _batches(
+    stream: ByteStream, rows: RecordRows, split: Splitter, cursor: dict[str, Any]
+) -> Iterator[tuple[pa.RecordBatch, tuple[dict[str, Any], int]]]:
+    row, offset = int(cursor["row"]), int(cursor["offset"])
+    in_array = bool(cursor.get("in_array", False))
+    for span in split(stream.blocks(offset), offset, in_array):
+        add_span(rows, span, row)
+        row, offset, in_array = row + 1, span.goes_on, span.in_array
+        if rows.is_full():
+            yield rows.take(), (_cursor(offset, row, in_array), stream.consumed)
+    if stream.problem is not None:
+        rows.add_problem("#stream", stream.problem, row=row, offset=offset)
+    yield rows.take(), (_cursor(offset, row, in_array), stream.consumed)
+
+
+def _cursor(offset: int, row: int, in_array: bool) -> dict[str, Any]:
+    return {"v": 1, "offset": offset, "row": row, "in_array": in_array}
+
+
+def add_span(rows: RecordRows, span: Span, row: int) -> None:
+    """Append the record of one span, or the reason why it cannot be read. Blank spans give none."""
+    if span.raw is None:
+        problem = f"expected a record within the size limit, found one of {span.size} bytes"
+        rows.add_problem("#record", problem, row=row, offset=span.offset)
+    elif span.raw.strip(_BLANK):
+        parsed = parse(span.raw)
+        if parsed.problem is None:
+            rows.add(as_record(parsed.value), row=row, offset=span.offset)
+        else:
+            problem = parsed.problem
+            if span.torn:
+                problem += f"; the file ends inside this record after {span.size} bytes"
+            rows.add_problem("#record", problem, row=row, offset=span.offset)
+        if parsed.invalid_bytes:
+            problem = (
+                f"expected UTF-8, found {parsed.invalid_bytes} bytes that are not (read as U+FFFD)"
+            )
+            rows.add_problem("#encoding", problem, row=row, offset=span.offset)
+
+
+def _check_encoding(path: Path, head: bytes) -> None:
+    if head in _UTF16:
+        raise SourceError(
+            "is not in UTF-8",
+            where=str(path),
+            expected="JSON in UTF-8, as RFC 8259 demands",
+            found="the byte order mark of UTF-16",
+            remedy="Convert it first: iconv -f UTF-16 -t UTF-8 FILE > COPY.",
+        )
