@@ -1,0 +1,268 @@
+"""The tables of the state. No column holds a raw value: a finding keeps place, mask and key.
+
+A change here needs a new file in migrations/versions and its revision in migrate.REVISIONS; a test
+compares these tables with what the migrations build.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
+from sqlalchemy.types import TypeEngine
+
+from dlpagent.state.types import Json, SourceText
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows itself only in a column declared INTEGER.
+Serial: TypeEngine[int] = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _serial() -> Column[int]:
+    """Row number in the order of insertion; never used twice."""
+    return Column("seq", Serial, primary_key=True, autoincrement=True)
+
+
+def _run_asset() -> Column[int]:
+    return Column(
+        "run_asset", Serial, ForeignKey("run_assets.seq", ondelete="CASCADE"), nullable=False
+    )
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+def _tally(name: str) -> Column[object]:
+    return Column(name, Json, nullable=False, server_default="{}")
+
+
+runs = Table(
+    "runs",
+    metadata,
+    _serial(),
+    Column("run_id", Text, nullable=False, unique=True),
+    Column("job", SourceText, nullable=False),
+    Column("command", SourceText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("pack_id", Text, nullable=False),
+    Column("pack_version", Text, nullable=False),
+    Column("pack_hash", Text, nullable=False),
+    Column("policy_id", Text),
+    Column("policy_name", SourceText),
+    Column("policy_version", Text),
+    Column("config_hash", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("process", Text, nullable=False),
+    _tally("totals"),
+    sqlite_autoincrement=True,
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("asset_id", Text, primary_key=True),
+    Column("uri", SourceText, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("connector", Text, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("app", SourceText),
+    Column("first_seen", Text, nullable=False),
+    Column("last_seen", Text, nullable=False),
+)
+
+run_assets = Table(
+    "run_assets",
+    metadata,
+    _serial(),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("asset_id", Text, ForeignKey("assets.asset_id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("change_key", SourceText),
+    Column("checkpoint", Text),
+    _count("commits"),
+    _count("records"),
+    _count("parts"),
+    _count("chars"),
+    _count("bytes_read"),
+    _count("findings"),
+    _count("tail"),
+    _count("problems"),
+    _tally("levels"),
+    _tally("sits"),
+    _tally("statuses"),
+    _tally("labels"),
+    _tally("carried"),
+    _tally("roles"),
+    Column("recommended_label", Json),
+    Column("started_at", Text),
+    Column("ended_at", Text),
+    Column("error", SourceText),
+    Column("pruned", Boolean, nullable=False, server_default=false()),
+    UniqueConstraint("run_id", "asset_id"),
+    Index(None, "asset_id"),
+    sqlite_autoincrement=True,
+)
+"""tail: how many findings of this run-asset lie in rows of `findings`; the rest lie in segments.
+labels: recommended label → items; carried: label already there → records; roles: role → parts."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("asset_id", Text, ForeignKey("assets.asset_id"), primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("token", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("acquired_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    _serial(),
+    _run_asset(),
+    Column("record_id", SourceText, nullable=False),
+    Column("part", SourceText, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("sit_id", Text, nullable=False),
+    Column("confidence", SmallInteger, nullable=False),
+    Column("pattern", SmallInteger, nullable=False),
+    Column("masked", SourceText, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("locator_file", SourceText),
+    Column("locator_offset", BigInteger),
+    Column("locator_row_group", Integer),
+    Column("locator_row", BigInteger),
+    Index(None, "run_asset", "seq"),
+    sqlite_autoincrement=True,
+)
+
+finding_segments = Table(
+    "finding_segments",
+    metadata,
+    _serial(),
+    _run_asset(),
+    Column("file", Text, nullable=False, unique=True),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Index(None, "run_asset", "seq"),
+    sqlite_autoincrement=True,
+)
+"""file: name inside the findings directory. A run-asset's segments come before its rows."""
+
+problems = Table(
+    "problems",
+    metadata,
+    _serial(),
+    _run_asset(),
+    Column("record_id", SourceText, nullable=False),
+    Column("part", SourceText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", SourceText, nullable=False),
+    Column("sit_id", Text),
+    Column("locator", Json, nullable=False),
+    Index(None, "run_asset", "seq"),
+    sqlite_autoincrement=True,
+)
+
+violations = Table(
+    "violations",
+    metadata,
+    Column("violation_id", Text, primary_key=True),
+    Column("asset_id", Text, ForeignKey("assets.asset_id"), nullable=False),
+    Column("record_id", SourceText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("rule_id", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("first_seen", Text, nullable=False),
+    Column("last_seen", Text, nullable=False),
+    Column("first_run", Text, nullable=False),
+    Column("last_run", Text, nullable=False),
+    Column("body", Json, nullable=False),
+    Index(None, "asset_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("violation_id", Text, ForeignKey("violations.violation_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("body", Json, nullable=False),
+    Index(None, "violation_id"),
+)
+"""body: the violation as it was; `violations` holds the newest one."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _serial(),
+    Column("event_id", Text, ForeignKey("events.event_id"), nullable=False),
+    Column("sink", Text, nullable=False),
+    Column("violation_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    _count("attempts"),
+    Column("next_attempt_at", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("sent_at", Text),
+    Column("last_error", SourceText),
+    Column("receipt", SourceText),
+    UniqueConstraint("event_id", "sink"),
+    Index(None, "sink", "status", "seq"),
+    Index(None, "violation_id", "sink", "status", "seq"),
+    sqlite_autoincrement=True,
+)
+
+sinks = Table(
+    "sinks",
+    metadata,
+    Column("sink", Text, primary_key=True),
+    Column("token", Text),
+    Column("host", Text),
+    Column("pid", BigInteger),
+    Column("process", Text),
+    Column("acquired_at", Text),
+    Column("expires_at", Text),
+    _count("failures"),
+    Column("retry_at", Text),
+    Column("last_error", SourceText),
+)
+"""Who drains a sink now, and since when it cannot be reached at all."""
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Json, nullable=False),
+)
