@@ -12,7 +12,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from dlpagent.findings import Classified, PackRef
-from dlpagent.records import Asset, Checkpoint
+from dlpagent.records import Asset, Checkpoint, ItemLevel
 from dlpagent.violations import Decision, Event, Item, PolicyRef
 
 
@@ -55,6 +55,9 @@ class Decider(Protocol):
     @property
     def policy(self) -> PolicyRef:
         """Which policy it applies."""
+
+    def levels(self, asset: Asset) -> frozenset[ItemLevel]:
+        """Which items of an asset it wants to decide on: its records, the whole of it, or both."""
 
     def decide(self, item: Item) -> Decision:
         """The label an item should carry and the rules it violates."""

@@ -1,0 +1,226 @@
+"""The tables that join the rooms: connector names to classes. A new one is a row here.
+
+Third parties add sources by the entry point group `dlpagent.connectors` (name → class).
+"""
+
+from __future__ import annotations
+
+import glob
+import importlib
+import importlib.metadata
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dlpagent.errors import ConfigurationError, SourceError
+from dlpagent.ports import Sink, Source
+
+_SOURCES = "dlpagent.connectors.sources"
+_SINKS = "dlpagent.connectors.sinks"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source: its class, the URI schemes it answers to, whether it may be picked by looking at files."""
+
+    name: str
+    target: str
+    schemes: tuple[str, ...] = ()
+    by_file: bool = True
+    extra: str = ""
+
+
+# In the order in which files are offered: special shapes before general ones, text last.
+SOURCES: tuple[SourceRow, ...] = (
+    SourceRow("chatgpt", f"{_SOURCES}.chatgpt:ChatGptExport"),
+    SourceRow("qdrant-edge", f"{_SOURCES}.qdrant_edge:QdrantEdge", ("qdrant-edge",)),
+    SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
+    SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),
+    SourceRow("webdataset", f"{_SOURCES}.tar_shards:TarShards"),
+    SourceRow("jsonl", f"{_SOURCES}.jsonl:JsonLines"),
+    SourceRow("json", f"{_SOURCES}.json_array:JsonArray"),
+    SourceRow("csv", f"{_SOURCES}.csv_file:CsvFile"),
+    SourceRow("text", f"{_SOURCES}.text_file:TextFile"),
+    SourceRow("stdin", f"{_SOURCES}.stdin:Stdin", by_file=False),
+)
+
+SINKS: dict[str, str] = {
+    "o365": f"{_SINKS}.o365_file:O365File",
+    "ocsf": f"{_SINKS}.ocsf_file:OcsfFile",
+}
+
+# Folders and files no one means when they name a folder to scan.
+SKIPPED_NAMES = frozenset({".git", "__pycache__", ".DS_Store", "node_modules", ".venv"})
+
+
+def load(target: str) -> Any:
+    """The object behind "module:name"."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def source_rows() -> Iterator[SourceRow]:
+    """Built-in sources, then those of installed packages."""
+    known = {row.name for row in SOURCES}
+    for entry in importlib.metadata.entry_points(group="dlpagent.connectors"):
+        if entry.name not in known:
+            yield SourceRow(entry.name, entry.value, (entry.name,))
+    yield from SOURCES
+
+
+def source_named(name: str) -> SourceRow:
+    """The row of a connector. Raises ConfigurationError naming those there are."""
+    for row in source_rows():
+        if row.name == name:
+            return row
+    raise ConfigurationError(
+        f"there is no connector {name}",
+        expected="one of " + ", ".join(sorted(row.name for row in source_rows())),
+        found=name,
+        remedy="Leave --connector out to let dlpagent look at the files.",
+    )
+
+
+def open_sink(name: str, target: str | Path) -> Sink:
+    """A sink by name, writing to its target. Raises ConfigurationError for an unknown name."""
+    if name not in SINKS:
+        raise ConfigurationError(
+            f"there is no sink {name}", expected="one of " + ", ".join(sorted(SINKS)), found=name
+        )
+    sink: Sink = load(SINKS[name])(target)
+    return sink
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A target, or a file below one, that could not be opened. It makes the run incomplete."""
+
+    place: str
+    error: SourceError
+
+
+def open_sources(
+    targets: Iterable[str], connector: str | None = None, **settings: Any
+) -> Iterator[Source | Unreachable]:
+    """The sources behind paths, globs, folders, URIs and "-".
+
+    Raises ConfigurationError for a target that does not exist or a scheme nobody answers to; what
+    exists but cannot be read is given as Unreachable, so that the rest is still scanned.
+    """
+    row = source_named(connector) if connector else None
+    for target in targets:
+        yield from _open_target(target, row, settings)
+
+
+def _open_target(
+    target: str, row: SourceRow | None, settings: dict[str, Any]
+) -> Iterator[Source | Unreachable]:
+    if target == "-":
+        yield load(source_named("stdin").target)("-", connector=row.name if row else None)
+        return
+    scheme = urlsplit(target).scheme
+    if "://" in target and scheme != "file":
+        yield load((row or _by_scheme(target, scheme)).target)(target, **settings)
+        return
+    path = Path(target.removeprefix("file://"))
+    for found in _paths_of(path):
+        yield from _open_path(found, row, settings, named=found == path)
+
+
+def _by_scheme(target: str, scheme: str) -> SourceRow:
+    for row in source_rows():
+        if scheme in row.schemes:
+            return row
+    schemes = sorted({name for row in source_rows() for name in row.schemes} | {"file"})
+    raise ConfigurationError(
+        f"no connector answers to {scheme}://",
+        where=target,
+        expected="a path, a glob, - or one of " + ", ".join(f"{name}://" for name in schemes),
+        found=f"{scheme}://",
+        remedy="Check the spelling, or install the extra that brings the connector.",
+    )
+
+
+def _paths_of(path: Path) -> list[Path]:
+    if path.exists() or path.is_symlink():
+        return [path]
+    if any(sign in str(path) for sign in "*?["):
+        found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns too
+        if found:
+            return [Path(name) for name in found]
+    try:
+        path.stat()
+    except PermissionError:
+        return [path]
+    except OSError:
+        pass
+    raise ConfigurationError(
+        "there is nothing to scan here",
+        where=str(path),
+        expected="an existing file or folder, a glob that matches, a URI, or -",
+        found="nothing",
+        remedy="Check the path; quote globs that the shell should not expand.",
+    )
+
+
+def _open_path(
+    path: Path, row: SourceRow | None, settings: dict[str, Any], *, named: bool
+) -> Iterator[Source | Unreachable]:
+    """A file, a folder that is one store or export, or every file below a folder."""
+    try:
+        if path.is_dir():
+            yield from _open_folder(path, row, settings)
+        else:
+            with path.open("rb"):
+                pass
+            yield _source_of(path, row, settings)
+    except OSError as error:
+        yield Unreachable(str(path), _unreadable(path, error))
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    return SourceError(
+        "this cannot be read",
+        where=str(path),
+        expected="a file or folder this user may read",
+        found=error.strerror or type(error).__name__,
+        remedy="Give this user the right to read it, or leave it out.",
+    )
+
+
+def _open_folder(
+    path: Path, row: SourceRow | None, settings: dict[str, Any]
+) -> Iterator[Source | Unreachable]:
+    with os.scandir(path):  # a folder without rights is reported, not walked past
+        pass
+    whole = _recognised(path, row)
+    if whole is not None:
+        yield load(whole.target)(str(path), **settings)
+        return
+    for child in sorted(path.iterdir()):
+        if child.name in SKIPPED_NAMES or (child.is_symlink() and child.is_dir()):
+            continue
+        if child.is_file() or child.is_dir():
+            yield from _open_path(child, row, settings, named=False)
+
+
+def _recognised(path: Path, row: SourceRow | None) -> SourceRow | None:
+    """The source that takes this path as a whole, asked in the order of the table."""
+    for candidate in [row] if row else source_rows():
+        if (row or candidate.by_file) and _takes(candidate, path):
+            return candidate
+    return None
+
+
+def _takes(row: SourceRow, path: Path) -> bool:
+    recognises = getattr(load(row.target), "recognises", None)
+    return bool(recognises and recognises(path))
+
+
+def _source_of(path: Path, row: SourceRow | None, settings: dict[str, Any]) -> Source:
+    chosen = row or _recognised(path, None) or source_named("text")
+    source: Source = load(chosen.target)(str(path), **settings)
+    return source
