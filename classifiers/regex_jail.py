@@ -125,9 +125,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def answer(pattern: str, text: str, position: int) -> tuple[list[tuple[int, int]], bool]:
     """What the child does with a question."""
     found: list[tuple[int, int]] = []
-    for match in _compiled(pattern).finditer(text, position):
-        if match.end() > match.start():
-            found.append(match.span())
+    compiled = _compiled(pattern)
+    group = "value" if "value" in compiled.groupindex else 0  # as in regexes.py
+    for match in compiled.finditer(text, position):
+        start, end = match.span(group)
+        if end > start:
+            found.append((start, end))
         if len(found) >= MAX_MATCHES_PER_ANSWER:
             return found, True
     return found, False

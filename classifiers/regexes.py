@@ -5,6 +5,9 @@ Purview's are Boost.Regex. What differs from Python and RE2 is translated (trans
 when RE2 can take it; lookarounds of one character at its edges are turned into context that RE2
 consumes outside the match. Any other pattern runs in a child process that is killed when its time
 is over (regex_jail.py).
+
+A group named `value`, as in ``password=(?P<value>\\S+)``, is what such a pattern matches: what
+stands around it is context. Validators, spans and evidence then see the value alone.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ TIME_LIMIT_S = 2.0
 # true number is found inside a longer run; behind long matches it goes on at their end, which
 # bounds the work per text.
 RESCAN_CHARS = 64
+VALUE_GROUP = "value"
 
 
 Accept = Callable[[str], bool]
@@ -50,7 +54,7 @@ _OPTIONS = _options()
 
 @dataclass(frozen=True, slots=True)
 class Re2Matcher:
-    """A pattern on RE2. The match is group 1; the context around it is consumed, not reported.
+    """A pattern on RE2. group is the match; the context around it is consumed, not reported.
 
     first is searched from the start of the text; inner, whose context must be a character, behind it.
     """
@@ -58,6 +62,7 @@ class Re2Matcher:
     first: re2._Regexp  # type: ignore[name-defined]
     inner: re2._Regexp  # type: ignore[name-defined]
     before_chars: int
+    group: int = 1
     engine: str = "re2"
 
     def spans(self, subject: Subject, accept: Accept | None = None) -> Iterator[tuple[int, int]]:
@@ -73,9 +78,9 @@ class Re2Matcher:
             found = search.search(data, subject.to_bytes(max(0, char - self.before_chars)))
             if found is None:
                 return
-            first, last = (subject.to_chars(byte) for byte in found.span(1))
+            first, last = (subject.to_chars(byte) for byte in found.span(self.group))
             if first == last:
-                char = first + 1
+                char = max(char, first) + 1
             elif accept is None or accept(text[first:last]):
                 yield first, last
                 char = last
@@ -143,7 +148,8 @@ def matcher(pattern: str) -> Matcher:
     first = _compile_re2(edges)
     if first is not None:
         inner = _compile_re2(edges.inner()) if edges.before_chars else first
-        return Re2Matcher(first, inner or first, edges.before_chars)
+        group = first.groupindex.get(VALUE_GROUP, 1)
+        return Re2Matcher(first, inner or first, edges.before_chars, group)
     try:
         re.compile(translated.python)
     except (re.error, RecursionError, OverflowError) as error:
