@@ -6,11 +6,12 @@ so that what a part is called is decided in one place only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from dlpagent.connectors.sources._leaves import digits_of_float
 from dlpagent.connectors.sources._shapes import parts_of, record_id_of
 from dlpagent.records import LOCATOR_TYPE, PartStatus, batch_of_columns, without_surrogates
 
@@ -18,6 +19,7 @@ from dlpagent.records import LOCATOR_TYPE, PartStatus, batch_of_columns, without
 _UNPLANNED = frozenset({"role", "from", "data"})
 _MAX_PLANS = 1_000
 _MAX_FLAT_INT = 1 << 63
+_Row = tuple[str, str, int, str | None, str | None, str | None, int, int | None]
 _Plan = tuple[tuple[str, str | None, str | None], ...]
 
 
@@ -34,22 +36,16 @@ class RecordRows:
 
     def _begin(self) -> None:
         self._chars = 0
-        self._ids: list[str] = []
-        self._parts: list[str] = []
-        self._seqs: list[int] = []
-        self._texts: list[str | None] = []
-        self._contexts: list[str | None] = []
-        self._roles: list[str | None] = []
-        self._offsets: list[int | None] = []
-        self._rows: list[int] = []
+        # One tuple per part: record_id, part, seq, text, context, role, row, offset.
+        self._gathered: list[_Row] = []
         self._statuses: dict[int, tuple[PartStatus, str | None]] = {}
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._gathered)
 
     def is_full(self) -> bool:
         """True when the batch should be taken before the next record is begun."""
-        return len(self._ids) >= self._max_rows or self._chars >= self._max_chars
+        return len(self._gathered) >= self._max_rows or self._chars >= self._max_chars
 
     def add(self, record: Mapping[str, Any], *, row: int, offset: int | None) -> None:
         """Append the parts of one record; row is its position, used as its id when it has none."""
@@ -72,38 +68,44 @@ class RecordRows:
         status: PartStatus = "unread",
     ) -> None:
         """Append a part that could not be read: with the record before it when that has its row."""
-        goes_on = bool(self._rows) and self._rows[-1] == row
-        identity = record_id or (self._ids[-1] if goes_on else str(row))
-        seq = self._seqs[-1] + 1 if goes_on else 0
-        self._statuses[len(self._ids)] = (status, problem)
-        self._append(identity, part, seq, None, None, None, row, offset)
+        before = self._gathered[-1] if self._gathered else None
+        goes_on = before is not None and before[6] == row
+        identity = record_id or (before[0] if before is not None and goes_on else str(row))
+        seq = before[2] + 1 if before is not None and goes_on else 0
+        self._statuses[len(self._gathered)] = (status, problem)
+        self._gathered.append((identity, part, seq, None, None, None, row, offset))
 
     def take(self) -> pa.RecordBatch:
         """The gathered rows as one batch; the builder is empty afterwards."""
-        count = len(self._ids)
-        columns = {
-            "record_id": pa.array(self._ids, pa.string()),
-            "part": pa.array(self._parts, pa.string()),
-            "seq": pa.array(self._seqs, pa.int32()),
-            "text": pa.array(self._texts, pa.large_string()),
-            "context": pa.array(self._contexts, pa.string()),
-            "role": pa.array(self._roles, pa.string()),
-            "locator": self._locators(count),
-        }
+        count = len(self._gathered)
+        columns = {}
+        if count:
+            ids, parts, seqs, texts, contexts, roles, rows, offsets = zip(
+                *self._gathered, strict=True
+            )
+            columns = {
+                "record_id": pa.array(ids, pa.string()),
+                "part": pa.array(parts, pa.string()),
+                "seq": pa.array(seqs, pa.int32()),
+                "text": pa.array(texts, pa.large_string()),
+                "context": pa.array(contexts, pa.string()),
+                "role": pa.array(roles, pa.string()),
+                "locator": self._locators(rows, offsets),
+            }
         if self._statuses:
-            statuses = [self._statuses.get(row, ("read", None)) for row in range(count)]
+            statuses = [self._statuses.get(place, ("read", None)) for place in range(count)]
             columns["status"] = pa.array([status for status, _ in statuses], pa.string())
             columns["problem"] = pa.array([problem for _, problem in statuses], pa.string())
         batch = batch_of_columns(self._asset_uri, count, columns)
         self._begin()
         return batch
 
-    def _locators(self, count: int) -> pa.Array:
+    def _locators(self, rows: Sequence[int], offsets: Sequence[int | None]) -> pa.Array:
         given = {
-            "file": pa.repeat(pa.scalar(self._file, pa.string()), count),
-            "offset": pa.array(self._offsets, pa.int64()),
-            "row_group": pa.nulls(count, pa.int32()),
-            "row": pa.array(self._rows, pa.int64()),
+            "file": pa.repeat(pa.scalar(self._file, pa.string()), len(rows)),
+            "offset": pa.array(offsets, pa.int64()),
+            "row_group": pa.nulls(len(rows), pa.int32()),
+            "row": pa.array(rows, pa.int64()),
         }
         return pa.StructArray.from_arrays(
             [given[field.name] for field in LOCATOR_TYPE], fields=list(LOCATOR_TYPE)
@@ -124,56 +126,38 @@ class RecordRows:
         self, record: Mapping[str, Any], plan: _Plan, row: int, offset: int | None
     ) -> bool:
         """False, with nothing appended, when a value is not plain text or a plain number."""
-        texts = []
-        for value in record.values():
-            kind = type(value)
-            if kind is str:
-                if value[:5] == "data:" or not (value.isascii() or _is_encodable(value)):
-                    return False
-                texts.append(value)
-            elif kind is int and -_MAX_FLAT_INT < value < _MAX_FLAT_INT:
-                texts.append(str(value))
-            elif value is None or kind is float or kind is bool:
-                texts.append("")
-            else:
-                return False
         identity = record_id_of(record) or str(row)
-        seq = 0
-        for (part, role, context), text in zip(plan, texts, strict=True):
+        gathered, begun, seq, chars = self._gathered, len(self._gathered), 0, 0
+        for (part, role, context), value in zip(plan, record.values(), strict=True):
+            text = value if type(value) is str else _number_text(value)
+            if text is None or text[:5] == "data:" or not (text.isascii() or _is_encodable(text)):
+                del gathered[begun:]
+                return False
             if text:
-                self._append(identity, part, seq, text, context, role, row, offset)
+                gathered.append((identity, part, seq, text, context, role, row, offset))
                 seq += 1
+                chars += len(text)
+        self._chars += chars
         return True
 
     def _add_any(self, record: Mapping[str, Any], row: int, offset: int | None) -> None:
         identity = record_id_of(record) or str(row)
-        for seq, part in enumerate(parts_of(record)):
-            text = part.text if part.text is None else without_surrogates(part.text)
-            if part.status != "read":
-                self._statuses[len(self._ids)] = (part.status, part.problem)
-            self._append(identity, part.part, seq, text, part.context, part.role, row, offset)
+        for seq, (name, read, role, context, status, problem) in enumerate(parts_of(record)):
+            text = read if read is None or read.isascii() else without_surrogates(read)
+            if status != "read":
+                self._statuses[len(self._gathered)] = (status, problem)
+            self._chars += len(text or "")
+            self._gathered.append((identity, name, seq, text, context, role, row, offset))
 
-    def _append(  # noqa: PLR0917  called once per part: keywords would cost a tenth of the speed
-        self,
-        identity: str,
-        part: str,
-        seq: int,
-        text: str | None,
-        context: str | None,
-        role: str | None,
-        row: int,
-        offset: int | None,
-    ) -> None:
-        if text is not None:
-            self._chars += len(text)
-        self._ids.append(identity)
-        self._parts.append(part)
-        self._seqs.append(seq)
-        self._texts.append(text)
-        self._contexts.append(context)
-        self._roles.append(role)
-        self._rows.append(row)
-        self._offsets.append(offset)
+
+def _number_text(value: object) -> str | None:
+    """An integer's digits, "" for what is no part (null, truth, fraction), None for the rest."""
+    kind = type(value)
+    if kind is int and -_MAX_FLAT_INT < value < _MAX_FLAT_INT:  # type: ignore[operator]
+        return str(value)
+    if kind is float:
+        return digits_of_float(value) or ""  # type: ignore[arg-type]
+    return "" if value is None or kind is bool else None
 
 
 def _is_encodable(text: str) -> bool:
