@@ -54,6 +54,13 @@ def asset_name(uri: str) -> str:
     return unquote(name) or uri
 
 
+def object_id(violation: Violation) -> str:
+    """The item as one string: the asset, and behind # the record when the item is one."""
+    if not violation.record_id:
+        return violation.asset_uri
+    return f"{violation.asset_uri}#{violation.record_id}"
+
+
 def total_count(violation: Violation) -> int:
     """Hits of all SITs a violation names."""
     return sum(sit.count for sit in violation.sits)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from dlpagent.connectors.sinks._event import asset_name
+from dlpagent.connectors.sinks._event import asset_name, object_id
 from dlpagent.violations import Violation
 
 # URI scheme → (database.type_id, database.type); OCSF has no number for vector databases.
@@ -76,8 +76,7 @@ def _resources(violation: Violation) -> list[dict[str, Any]]:
         asset["labels"] = [violation.existing_label.name]
     if not violation.record_id:
         return [asset]
-    uid = f"{violation.asset_uri}#{violation.record_id}"
-    return [asset, {"uid": uid, "name": violation.record_id, "type": "record"}]
+    return [asset, {"uid": object_id(violation), "name": violation.record_id, "type": "record"}]
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dlpagent.connectors.sinks._append import DEFAULT_WINDOW, AppendFile, encode
-from dlpagent.connectors.sinks._event import DEFAULT_PLACES, as_guid, extension
+from dlpagent.connectors.sinks._event import DEFAULT_PLACES, as_guid, extension, object_id
 from dlpagent.ports import Receipt
 from dlpagent.violations import Event, EventKind, Mode, SitCount, Violation
 
@@ -91,13 +91,6 @@ class O365File:
             "SensitiveInfoDetectionIsIncluded": False,
             "DlpAgent": extension(event, self._max_places),
         }
-
-
-def object_id(violation: Violation) -> str:
-    """The item as one string: the asset, and behind # the record when the item is one."""
-    if not violation.record_id:
-        return violation.asset_uri
-    return f"{violation.asset_uri}#{violation.record_id}"
 
 
 def _policy_details(violation: Violation) -> dict[str, Any]:
