@@ -17,6 +17,7 @@ from dlpagent.state.commit import commit_batch
 from dlpagent.state.connection import connect, database_url, place_of, reading, writing
 from dlpagent.state.database import Database
 from dlpagent.state.finding_rows import SEGMENT_ROWS
+from dlpagent.state.items import item_tallies
 from dlpagent.state.leases import LEASE_SECONDS
 from dlpagent.state.migrate import migrate
 from dlpagent.state.model import (
@@ -24,6 +25,7 @@ from dlpagent.state.model import (
     BatchCommit,
     Committed,
     FindingBatch,
+    ItemEvidence,
     Lease,
     Run,
     RunStatus,
@@ -201,3 +203,7 @@ class State:
     def latest_findings(self, asset_uri: str | None = None) -> Iterator[FindingBatch]:
         """The findings of each asset's last finished run, else of the one under way."""
         return finding_reader.latest_findings(self.database, asset_uri)
+
+    def item_tallies(self, run_id: str, asset_uri: str) -> ItemEvidence:
+        """Tallies, places and digest of an asset that is one item, over all it has stored."""
+        return item_tallies(self.database, run_id, asset_uri)
