@@ -10,13 +10,34 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from dlpagent.classifiers.validators import wrapped
+from dlpagent.classifiers.validators import (
+    asia_pacific,
+    azure_keys,
+    banking,
+    cards,
+    dates,
+    eastern_europe,
+    middle_east,
+    network,
+    north_america,
+    phones,
+    secrets,
+    south_america,
+    tokens,
+    western_europe,
+    wrapped,
+)
+
 from dlpagent.errors import ConfigurationError
 
 Validator = Callable[[str], bool]
 
+_MODULES = (
+    asia_pacific, azure_keys, banking, cards, dates, eastern_europe, middle_east, network,
+    north_america, phones, secrets, south_america, tokens, western_europe, wrapped,
+)  # fmt: skip
 VALIDATORS: Mapping[str, Validator] = MappingProxyType(
-    dict(sorted({**wrapped.VALIDATORS}.items()))
+    dict(sorted((name, check) for module in _MODULES for name, check in module.VALIDATORS.items()))
 )
 
 
@@ -28,7 +49,8 @@ def validator(name: str) -> Validator:
         near = get_close_matches(name, VALIDATORS, n=5, cutoff=0.4)
         raise ConfigurationError(
             "a validator that does not exist is named",
-            expected="a name of docs/validators.md" + (f", such as {', '.join(near)}" if near else ""),
+            expected="a name of docs/validators.md"
+            + (f", such as {', '.join(near)}" if near else ""),
             found=repr(name),
             remedy="Correct the name, or write the validator in classifiers/validators/.",
         ) from None

@@ -4,6 +4,11 @@ _SEPARATORS = " \t\r\n\u00a0\u2007\u2009\u202f\u3000-\u2010\u2011\u2012\u2013\u2
 _DROP = dict.fromkeys(map(ord, _SEPARATORS))
 
 
+def words(table: str) -> list[str]:
+    """The entries of a table written as one text, so that its source stays readable."""
+    return table.split()
+
+
 def compact(text: str) -> str:
     """The text without separators (spaces, dashes, dots, slashes, brackets); case is kept."""
     return text if text.isalnum() else text.translate(_DROP)

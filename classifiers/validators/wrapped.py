@@ -12,7 +12,7 @@ from importlib import import_module
 from dlpagent.classifiers.validators.text import compact
 
 FAILURES: Counter[str] = Counter()
-"""How often a module raised instead of answering, by module; each such call counted as not valid."""
+"""How often a module raised instead of answering, by module; each time it means "not valid"."""
 
 MODULES = {
     "ar_cuit": "ar.cuit",
@@ -107,7 +107,7 @@ _SIGN_HAS_MEANING = {"fi.hetu", "se.personnummer"}
 
 
 def _ask(module: str) -> Callable[[str], bool]:
-    """A validator that imports `module` at its first call; whatever the module raises is "not valid"."""
+    """A validator that imports `module` at its first call; when that raises, it is "not valid"."""
     check: Callable[[str], bool] | None = None
     forgiving = module not in _SIGN_HAS_MEANING
 
@@ -120,7 +120,7 @@ def _ask(module: str) -> Callable[[str], bool]:
                 return True
             bare = compact(text) if forgiving else text
             return bare != text and bool(check(bare))
-        except Exception:  # stdnum.cn.ric is known to raise KeyError on plausible input
+        except Exception:  # noqa: BLE001 - cn.ric raises KeyError on plausible input
             FAILURES[module] += 1
             return False
 
