@@ -6,7 +6,7 @@ sweep cut off at any instant goes on where it was and ends as if nothing had hap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
@@ -43,7 +43,12 @@ class Observer(Protocol):
     def asset_begins(self, asset: Asset, progress: AssetProgress) -> None: ...
 
     def batch_done(
-        self, asset: Asset, findings: pa.RecordBatch, checkpoint: Checkpoint, committed: Committed
+        self,
+        asset: Asset,
+        findings: pa.RecordBatch,
+        checkpoint: Checkpoint,
+        committed: Committed,
+        counters: Counters,
     ) -> None: ...
 
     def asset_ends(self, asset: Asset, progress: AssetProgress) -> None: ...
@@ -67,13 +72,18 @@ class Plan:
 
 @dataclass(slots=True)
 class Result:
-    """How a sweep ended. unreachable: (place, message) of what could not be opened."""
+    """How a sweep ended.
+
+    counters: what it read and found; unchanged: what earlier runs found in the assets it skipped;
+    assets: status → assets; unreachable: (place, message) of what could not be opened.
+    """
 
     run_id: str
     status: RunStatus
     counters: Counters = field(default_factory=Counters)
     assets: dict[str, int] = field(default_factory=dict)
     unreachable: list[tuple[str, str]] = field(default_factory=list)
+    unchanged: Counters = field(default_factory=Counters)
 
 
 @dataclass(slots=True)
@@ -102,9 +112,9 @@ class Sweep:
         result = Result(run_id, "running", unreachable=list(unreachable))
         try:
             work = list(self._discovered(sources, result))
-            self.state.plan_assets(run_id, [asset for _, asset in work])
+            self.state.plan(run_id, [asset for _, asset in work])
             for source, asset in work:
-                self._sweep_asset(run_id, source, asset)
+                self._sweep_asset(result, source, asset)
         except BaseException:
             self._finish(result, "interrupted")
             raise
@@ -133,7 +143,7 @@ class Sweep:
                 result.unreachable.append((error.where, str(error)))
 
     def _finish(self, result: Result, status: RunStatus | None) -> None:
-        for progress in self.state.progress_of_run(result.run_id):
+        for progress in self.state.progress(result.run_id):
             result.counters += progress.counters
             result.assets[progress.status] = result.assets.get(progress.status, 0) + 1
         incomplete = result.unreachable or result.assets.keys() & {"incomplete", "failed", "pending"}
@@ -147,9 +157,12 @@ class Sweep:
 
     # --- one asset ----------------------------------------------------------------------------
 
-    def _sweep_asset(self, run_id: str, source: Source, asset: Asset) -> None:
-        if not self.plan.full and self._is_unchanged(asset):
-            self.state.skip_asset(run_id, asset)
+    def _sweep_asset(self, result: Result, source: Source, asset: Asset) -> None:
+        run_id = result.run_id
+        last = None if self.plan.full else self._unchanged(asset)
+        if last is not None:
+            self.state.skip(run_id, asset)
+            result.unchanged += last.counters
             self.observer.asset_skipped(asset)
             return
         lease = self.state.claim(run_id, asset)
@@ -163,12 +176,13 @@ class Sweep:
         if progress is not None:
             self.observer.asset_ends(asset, progress)
 
-    def _is_unchanged(self, asset: Asset) -> bool:
+    def _unchanged(self, asset: Asset) -> AssetProgress | None:
+        """The asset's last whole reading, if nothing that matters has changed since."""
         if asset.change_key is None:
-            return False
+            return None
         version = self.decider.policy.version if self.decider else None
         last = self.state.last_complete(asset.uri, self.classifier.pack.hash, version)
-        return last is not None and last.change_key == asset.change_key
+        return last if last is not None and last.change_key == asset.change_key else None
 
     def _read_asset(self, run_id: str, lease: Lease, source: Source, asset: Asset) -> None:
         checkpoint = lease.progress.checkpoint
@@ -197,8 +211,9 @@ class Sweep:
         classified = self.classifier.classify(batch)
         findings = findings_of(batch, classified.matches)
         problems = problems_of(batch, classified)
-        items = self._items(asset, batch, findings, problems)
+        items = self._items(asset, batch, findings, classified)
         decisions = [(item, self.decider.decide(item)) for item in items] if self.decider else []
+        counters = replace(counters_of(batch), labels=_label_counts(decisions))
         committed = self.state.commit_batch(
             run_id,
             lease,
@@ -208,29 +223,22 @@ class Sweep:
                 findings=findings,
                 problems=problems,
                 violations=tuple(self._violations(decisions)),
-                counters=replace(counters_of(batch), labels=_label_counts(decisions)),
+                counters=counters,
                 sinks=self.plan.sinks,
                 tenant_id=self.plan.tenant_id,
             ),
         )
-        self.observer.batch_done(asset, findings, after, committed)
+        self.observer.batch_done(asset, findings, after, committed, counters)
 
     def _items(
-        self,
-        asset: Asset,
-        batch: pa.RecordBatch,
-        findings: pa.RecordBatch,
-        problems: tuple[PartProblem, ...],
+        self, asset: Asset, batch: pa.RecordBatch, findings: pa.RecordBatch, classified: Classified
     ) -> list[Item]:
         if "record" not in self._levels(asset):
             return []
-        unchecked = {problem.record_id for problem in problems}
-        return [
-            replace(item, incomplete=item.record_id in unchecked)
-            for item in items_of_batch(asset, batch, findings)
-        ]
+        unchecked = {item.row for item in classified.incomplete}
+        return list(items_of_batch(asset, batch, findings, unchecked))
 
-    def _levels(self, asset: Asset) -> frozenset[ItemLevel]:
+    def _levels(self, asset: Asset) -> Set[ItemLevel]:
         return self.decider.levels(asset) if self.decider else frozenset()
 
     def _violations(self, decisions: Iterable[tuple[Item, Decision]]) -> Iterator[Violation]:
@@ -287,7 +295,7 @@ class Sweep:
     def _asset_item(
         self, run_id: str, asset: Asset, counters: Counters, *, incomplete: bool
     ) -> Item:
-        found = self.state.item_tallies(run_id, asset)
+        found = self.state.item_tallies(run_id, asset.uri)
         return Item(
             asset=asset,
             level="asset",
@@ -321,7 +329,7 @@ def counters_of(batch: pa.RecordBatch) -> Counters:
     if labels.null_count < len(labels):
         carried = _counts(pc.list_flatten(labels))
     return Counters(
-        records=pc.count_distinct(batch.column("record_id")).as_py(),
+        records=pc.sum(pc.equal(batch.column("seq"), 0)).as_py() or 0,
         parts=batch.num_rows,
         chars=pc.sum(pc.utf8_length(text)).as_py() or 0,
         statuses=_counts(batch.column("status")),

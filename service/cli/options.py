@@ -1,0 +1,65 @@
+"""Options that several verbs share, each defined once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pack",
+        help="A pack: builtin, a pack folder, a SIT file or rule package XML. May be repeated.",
+        show_default="builtin",
+    ),
+]
+ProfileOption = Annotated[
+    str,
+    typer.Option(help="strict: exactly what Purview publishes; extended: with our additions."),
+]
+PolicyOption = Annotated[
+    str | None, typer.Option("--policy", help="A policy YAML file, or: example.", show_default="none")
+]
+LabelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", help="Sensitivity labels: YAML, or JSON of Graph or Get-Label.",
+        show_default="those that ship with dlpagent",
+    ),
+]  # fmt: skip
+StateOption = Annotated[
+    str | None,
+    typer.Option("--state", help="State database: a file, sqlite:///… or postgresql://…",
+                 show_default="a temporary one"),
+]  # fmt: skip
+KeyOption = Annotated[
+    Path | None,
+    typer.Option("--key-file", help="The evidence key.", show_default="$DLPAGENT_HOME/evidence.key"),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
+VerboseOption = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice for debug.")
+]
+
+
+def set_up_logging(verbose: int) -> None:
+    """Logs go to stderr. They hold places, counts and ids, never content."""
+    level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def checked_choice(value: str, option: str, choices: tuple[str, ...]) -> str:
+    """A word out of a few. Raises ConfigurationError."""
+    from dlpagent.errors import ConfigurationError
+
+    if value not in choices:
+        raise ConfigurationError(
+            "this is not a choice", where=option, expected="one of " + ", ".join(choices), found=value
+        )
+    return value

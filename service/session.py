@@ -1,0 +1,259 @@
+"""From settings to a sweep that runs: pack, policy, state, sinks, outputs and exit code.
+
+The command line, the sweep file and the quickstart all come through here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from dlpagent.classifiers.classify import ReferenceClassifier
+from dlpagent.classifiers.pack import BUILTIN, load_pack, merge
+from dlpagent.classifiers.sit import Pack, Profile
+from dlpagent.errors import ConfigurationError, ExitCode, SinkError
+from dlpagent.findings import LEVEL_FLOOR, LEVELS
+from dlpagent.labels.decide import PolicyDecider
+from dlpagent.labels.policy import EXAMPLE_POLICY
+from dlpagent.labels.policy_yaml import load_policy
+from dlpagent.labels.taxonomy import Taxonomy
+from dlpagent.labels.taxonomy_files import load_taxonomy as read_taxonomy
+from dlpagent.outbox import Delivered, drain
+from dlpagent.ports import Classifier, Sink, Source
+from dlpagent.service.settings import Home
+from dlpagent.service.wiring import Unreachable, open_sink
+from dlpagent.state import Counters, Run, State, open_state
+from dlpagent.sweep import Observer, Plan, Result, Sweep
+from dlpagent.violations import ZERO_TENANT
+
+BUILTIN_NAME = "builtin"
+EXAMPLE_NAME = "example"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a person can say about a sweep. Paths are as given; packs and policy may be names."""
+
+    job: str
+    command: str
+    packs: tuple[str, ...] = (BUILTIN_NAME,)
+    profile: Profile = "extended"
+    policy: str | None = None
+    labels: str | None = None
+    state: str | None = None
+    key_file: Path | None = None
+    min_confidence: int = 1
+    sinks: tuple[tuple[str, str], ...] = ()
+    tenant_id: str = ZERO_TENANT
+    accept: frozenset[str] = frozenset()
+    full: bool = False
+    fail_on: str = "high"
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Session:
+    """An open session: everything a sweep needs, closed together."""
+
+    settings: Settings
+    home: Home
+    pack: Pack
+    classifier: Classifier
+    decider: PolicyDecider | None
+    state: State
+    interrupted: list[int] = field(default_factory=list)
+
+    def sweep(
+        self, sources: Sequence[Source | Unreachable], observer: Observer, resume: Run | None = None
+    ) -> Result:
+        """Run the sweep over what was opened; unreachable targets make it incomplete."""
+        plan = Plan(
+            job=self.settings.job,
+            command=self.settings.command,
+            config_hash=config_hash(self.settings),
+            sinks=tuple(name for name, _ in self.settings.sinks),
+            tenant_id=self.settings.tenant_id,
+            accept=self.settings.accept,
+            full=self.settings.full,
+        )
+        sweep = Sweep(plan, self.state, self.classifier, self.decider, observer,
+                      lambda: bool(self.interrupted))  # fmt: skip
+        lost = [(item.place, str(item.error)) for item in sources if isinstance(item, Unreachable)]
+        good = [item for item in sources if not isinstance(item, Unreachable)]
+        with watching_signals(self.interrupted):
+            return sweep.run(good, resume=resume, unreachable=lost)
+
+    def resumable(self) -> Run | None:
+        """The job's run that was cut off, if its settings were the same."""
+        run = self.state.resumable_run(self.settings.job)
+        if run is None:
+            return None
+        if run.config_hash != config_hash(self.settings) or run.pack != self.classifier.pack:
+            raise ConfigurationError(
+                "the run that was cut off had other settings",
+                where=f"run {run.id}",
+                expected="the same targets, pack, policy and sinks",
+                found="others",
+                remedy="Give the same settings, or start anew without --resume.",
+            )
+        return run
+
+    def deliver(self) -> Delivered:
+        """Drain the outbox into the sinks. A sink that cannot be opened leaves its events there."""
+        sinks: dict[str, Sink] = {}
+        failures: list[str] = []
+        with ExitStack() as stack:
+            for name, target in self.settings.sinks:
+                try:
+                    sinks[name] = open_sink(name, target)
+                    stack.callback(sinks[name].close)
+                except SinkError as error:
+                    failures.append(str(error))
+            delivered = drain(self.state, sinks)
+        return replace(delivered, errors=(*delivered.errors, *failures)) if failures else delivered
+
+
+def config_hash(settings: Settings) -> str:
+    """Names the settings a run was begun with, so that only the same job is resumed."""
+    meaning = [
+        settings.targets, settings.packs, settings.profile, settings.policy, settings.sinks,
+        settings.min_confidence, sorted(settings.accept),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def open_session(settings: Settings) -> Iterator[Session]:
+    """Open everything the settings name. Raises DlpAgentError before anything is read."""
+    home = Home.of_environment()
+    evidence = home.evidence(settings.key_file)
+    pack = load_packs(settings.packs, settings.profile)
+    if settings.min_confidence > 1:
+        pack = above(pack, settings.min_confidence)
+    decider = load_decider(settings.policy, pack, settings.labels) if settings.policy else None
+    with ExitStack() as stack:
+        place: str | Path | None = settings.state
+        if place is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dlpagent-"))
+            place = Path(folder) / "state.db"
+        state = stack.enter_context(open_state(place))
+        classifier = ReferenceClassifier.of(pack, evidence)
+        yield Session(settings, home, pack, classifier, decider, state)
+
+
+def load_packs(names: Sequence[str], profile: Profile) -> Pack:
+    """The packs named (`builtin`, folders, SIT files, rule package XML) as one."""
+    base: Pack | None = None
+    packs = []
+    for name in names:
+        if name == BUILTIN_NAME:
+            packs.append(base := base or load_pack(BUILTIN, profile=profile))
+        else:
+            base = base or load_pack(BUILTIN, profile=profile)
+            packs.append(_load_one(Path(name), profile, base))
+    return packs[0] if len(packs) == 1 else merge(packs)
+
+
+def _load_one(path: Path, profile: Profile, base: Pack) -> Pack:
+    if path.suffix.lower() == ".xml":
+        from dlpagent.classifiers.rulepackage_xml import read_rule_package
+
+        return read_rule_package(path, base).pack
+    return load_pack(path, profile=profile, base=base)
+
+
+def above(pack: Pack, confidence: int) -> Pack:
+    """The pack without the patterns that lie below a confidence."""
+    from dlpagent.classifiers.pack import with_hash
+
+    sits = {
+        ident: replace(
+            sit, patterns=tuple(item for item in sit.patterns if item.confidence >= confidence)
+        )
+        for ident, sit in pack.sits.items()
+    }
+    return with_hash(replace(pack, sits=sits))
+
+
+def load_decider(policy: str, pack: Pack, taxonomy: str | None = None) -> PolicyDecider:
+    """The policy named (`example`, or a YAML file), its SITs resolved in the pack."""
+    path = EXAMPLE_POLICY if policy == EXAMPLE_NAME else Path(policy)
+    return PolicyDecider(
+        load_policy(
+            path,
+            taxonomy=load_taxonomy(taxonomy),
+            sit_names=pack.sit_names,
+            recommended={sit.id: sit.recommended_confidence for sit in pack.sits.values()},
+            unknown_sits="warning" if policy == EXAMPLE_NAME else "error",
+        )
+    )
+
+
+def load_taxonomy(path: str | None) -> Taxonomy:
+    """The labels of a file (YAML, Graph or Get-Label JSON), else those that ship with dlpagent."""
+    return read_taxonomy(Path(path)) if path else read_taxonomy()
+
+
+@contextmanager
+def watching_signals(received: list[int]) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM asks the sweep to stop behind the batch at hand; a second ends it."""
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    previous: dict[int, Any] = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, note)
+    except ValueError:  # not the main thread: whoever owns it handles signals
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def exit_code(result: Result, settings: Settings, delivered: Delivered | None) -> ExitCode:
+    """The contract: delivery failed (4), else incomplete (3), else findings (1), else clean (0)."""
+    if delivered is not None and not delivered.is_complete:
+        return ExitCode.DELIVERY
+    if result.status != "complete":
+        return ExitCode.INCOMPLETE
+    return ExitCode.FINDINGS if counts_at(result, settings.fail_on) else ExitCode.CLEAN
+
+
+def counts_at(result: Result, level: str) -> int:
+    """Findings at or above a level, those of unchanged assets included; none for `never`."""
+    if level == "never":
+        return 0
+    total: Counters = result.counters + result.unchanged
+    return sum(total.levels.get(name, 0) for name in LEVELS[LEVELS.index(level) :])  # type: ignore[arg-type]
+
+
+def parse_level(text: str) -> int:
+    """A confidence from 1 to 100, or the first of low, medium, high. Raises ConfigurationError."""
+    levels: Mapping[str, int] = dict(LEVEL_FLOOR)
+    if text in levels:
+        return levels[text]
+    if text.isdigit() and 1 <= int(text) <= 100:
+        return int(text)
+    raise ConfigurationError(
+        "this is not a confidence",
+        where="--min-confidence",
+        expected="low, medium, high or a number from 1 to 100",
+        found=text,
+    )
+
+
+Printer = Callable[[str], None]
