@@ -23,6 +23,7 @@ from dlpagent.state.tables import problems, run_assets
 from dlpagent.state.violation_rows import store_violations
 
 MAX_PROBLEM_ROWS = 10_000
+UNCHECKED = "unchecked"
 
 
 def commit_batch(db: Database, run_id: str, lease: Lease, batch: BatchCommit) -> Committed:
@@ -76,7 +77,15 @@ def _advance(
 
 def counted(batch: BatchCommit) -> Counters:
     """The batch's counters, with findings, levels, SITs and problems counted from what it holds."""
-    counters = replace(batch.counters, problems=len(batch.problems), findings=0, levels={}, sits={})
+    unchecked = sum(problem.status == UNCHECKED for problem in batch.problems)
+    counters = replace(
+        batch.counters,
+        problems=len(batch.problems),
+        findings=0,
+        levels={},
+        sits={},
+        statuses={**batch.counters.statuses, **({UNCHECKED: unchecked} if unchecked else {})},
+    )
     if batch.findings is None or not batch.findings.num_rows:
         return counters
     levels: dict[str, int] = {}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from dlpagent.findings import PackRef
 from dlpagent.records import Checkpoint
-from dlpagent.violations import ZERO_TENANT, Place, PolicyRef, Tally, Violation
+from dlpagent.violations import ZERO_TENANT, Event, Place, PolicyRef, Tally, Violation
 
 RunStatus = Literal["running", "complete", "incomplete", "interrupted", "failed"]
 AssetStatus = Literal["pending", "running", "done", "incomplete", "failed", "skipped"]
@@ -43,9 +44,10 @@ def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
 class Counters:
     """What was read and found; a batch's share is added to the asset's.
 
-    levels: level → findings; sits: SIT id → findings; statuses: part status → parts; labels:
-    recommended label id → items; carried: label id already there → records; roles: role → parts.
-    commit_batch() counts findings, problems, levels and sits itself from what it is given.
+    levels: level → findings; sits: SIT id → findings; statuses: part status → parts, and
+    "unchecked" → rules not applied to parts that were read; labels: recommended label id → items;
+    carried: label id already there → records; roles: role → parts. commit_batch() counts findings,
+    problems, levels, sits and "unchecked" itself from what it is given.
     """
 
     records: int = 0
@@ -225,3 +227,35 @@ class Pruned:
 
     run_assets: int = 0
     files: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProblem:
+    """A PartProblem with the asset it lies in."""
+
+    asset_uri: str
+    record_id: str
+    part: str
+    status: str
+    reason: str
+    sit_id: str | None
+    locator: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A pending event for one sink. number gives the order; attempts: tries that failed so far."""
+
+    number: int
+    attempts: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one try: sent, to be tried again at a time (UTC), or dead. detail: why."""
+
+    number: int
+    status: Literal["sent", "pending", "dead"]
+    detail: str = ""
+    next_attempt_at: datetime | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
@@ -63,28 +64,28 @@ def resume_run(db: Database, run_id: str) -> Run:
                 found=row.status,
                 remedy="Start a new run; unchanged assets are skipped.",
             )
-        if row.status == "running" and _is_at_work(db, connection, row):
-            raise BusyError(
-                "the run is at work in another process",
-                where=f"run {run_id}",
-                expected="a run whose process has ended",
-                found=str(_owner(row)),
-                remedy="Wait for it to end, or stop that process and resume then.",
-            )
+        if row.status == "running" and is_at_work(db, connection, row):
+            raise _at_work_elsewhere(row)
         connection.execute(
             update(runs)
             .where(runs.c.run_id == run_id)
             .values(status="running", ended_at=None, **_owner_columns())
         )
-        return run_from(_row_of(connection, run_id))
+        return _run_from(_row_of(connection, run_id))
 
 
 def finish_run(
     db: Database, run_id: str, status: RunStatus, totals: Mapping[str, Any] | None = None
 ) -> None:
-    """Store how the run ended and give back every lease it still holds."""
+    """Store how the run ended and give back every lease it still holds.
+
+    Raises BusyError, changing nothing, when another process has resumed the run and is at work.
+    """
     with db.write() as connection:
-        _row_of(connection, run_id)
+        row = _row_of(connection, run_id)
+        ours = _owner(row) == this_process()
+        if row.status == "running" and not ours and is_at_work(db, connection, row):
+            raise _at_work_elsewhere(row)
         connection.execute(
             update(runs)
             .where(runs.c.run_id == run_id)
@@ -99,17 +100,14 @@ def resumable_run(db: Database, job: str) -> Run | None:
         row = connection.execute(
             select(runs).where(runs.c.job == job).order_by(runs.c.seq.desc()).limit(1)
         ).first()
-        if row is None or row.status not in {"running", "interrupted"}:
-            return None
-        if row.status == "running" and _is_at_work(db, connection, row):
-            return None
-        return run_from(row)
+        run = None if row is None else _run(db, connection, row)
+    return run if run is not None and run.status == "interrupted" else None
 
 
 def run_of(db: Database, run_id: str) -> Run:
     """A run by its id. Raises StateError when there is none."""
     with db.read() as connection:
-        return run_from(_row_of(connection, run_id))
+        return _run(db, connection, _row_of(connection, run_id))
 
 
 def newest_runs(db: Database, limit: int = 20, job: str | None = None) -> list[Run]:
@@ -118,11 +116,18 @@ def newest_runs(db: Database, limit: int = 20, job: str | None = None) -> list[R
     if job is not None:
         query = query.where(runs.c.job == job)
     with db.read() as connection:
-        return [run_from(row) for row in connection.execute(query)]
+        return [_run(db, connection, row) for row in connection.execute(query).all()]
 
 
-def run_from(row: Row[Any]) -> Run:
-    """A row of runs as a value."""
+def _run(db: Database, connection: Connection, row: Row[Any]) -> Run:
+    """A row of runs as a value; one whose process died without a word counts as interrupted."""
+    run = _run_from(row)
+    if run.status == "running" and not is_at_work(db, connection, row):
+        return replace(run, status="interrupted")
+    return run
+
+
+def _run_from(row: Row[Any]) -> Run:
     policy = None
     if row.policy_id is not None:
         policy = PolicyRef(row.policy_id, row.policy_name, row.policy_version)
@@ -152,8 +157,8 @@ def _row_of(connection: Connection, run_id: str) -> Row[Any]:
     return row
 
 
-def _is_at_work(db: Database, connection: Connection, row: Row[Any]) -> bool:
-    """A run without an end: its process lives, or (on another host) one of its leases does."""
+def is_at_work(db: Database, connection: Connection, row: Row[Any]) -> bool:
+    """Of a running run: whether its process lives, or (on another host) one of its leases does."""
     owner = _owner(row)
     if owner == this_process():
         return True
@@ -161,6 +166,16 @@ def _is_at_work(db: Database, connection: Connection, row: Row[Any]) -> bool:
         return not is_dead(owner)
     held = connection.execute(select(leases).where(leases.c.run_id == row.run_id))
     return any(not has_ended(lease, db.now()) for lease in held)
+
+
+def _at_work_elsewhere(row: Row[Any]) -> BusyError:
+    return BusyError(
+        "the run is at work in another process",
+        where=f"run {row.run_id}",
+        expected="a run whose process has ended",
+        found=str(_owner(row)),
+        remedy="Wait for it to end, or stop that process and resume then.",
+    )
 
 
 def _owner(row: Row[Any]) -> Owner:

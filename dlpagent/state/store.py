@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from dlpagent.findings import PackRef
 from dlpagent.records import Asset
-from dlpagent.state import assets, finding_reader, runs
+from dlpagent.state import assets, finding_reader, outbox_rows, queries, runs
 from dlpagent.state.commit import commit_batch
 from dlpagent.state.connection import connect, database_url, place_of, reading, writing
 from dlpagent.state.database import Database
@@ -24,12 +24,18 @@ from dlpagent.state.model import (
     AssetProgress,
     BatchCommit,
     Committed,
+    DeadLetter,
     FindingBatch,
     ItemEvidence,
     Lease,
+    OutboxLag,
+    Pruned,
     Run,
     RunStatus,
+    StoredProblem,
+    StoredViolation,
 )
+from dlpagent.state.prune import prune, remove_orphans
 from dlpagent.state.segments import SegmentFolder
 from dlpagent.state.sql import insert_new
 from dlpagent.state.tables import meta
@@ -56,10 +62,12 @@ def open_state(
     try:
         migrate(engine)
         folder = _folder(engine, findings_dir)
+        database = Database(engine, clock, lease_seconds, segment_rows, folder)
+        remove_orphans(database)
     except BaseException:
         engine.dispose()
         raise
-    return State(Database(engine, clock, lease_seconds, segment_rows, folder))
+    return State(database)
 
 
 def _folder(engine: Engine, findings_dir: Path | None) -> SegmentFolder | None:
@@ -141,6 +149,7 @@ class State:
     ) -> None:
         """End a run; gives back its leases."""
         runs.finish_run(self.database, run_id, status, totals)
+        remove_orphans(self.database)
 
     def resumable_run(self, job: str) -> Run | None:
         """The job's newest run if it was cut off."""
@@ -176,19 +185,19 @@ class State:
         """Note that an asset is unchanged and was not read."""
         assets.skip_asset(self.database, run_id, asset)
 
-    def asset_progress(self, run_id: str, asset_uri: str) -> AssetProgress | None:
+    def asset_progress(self, run_id: str, asset: Asset | str) -> AssetProgress | None:
         """How far a run got in an asset; None when it has not met it."""
-        return assets.asset_progress(self.database, run_id, asset_uri)
+        return assets.asset_progress(self.database, run_id, _uri(asset))
 
     def progress(self, run_id: str) -> list[AssetProgress]:
         """Every asset of a run."""
         return assets.progress_of_run(self.database, run_id)
 
     def last_complete(
-        self, asset_uri: str, pack_hash: str, policy_version: str | None
+        self, asset: Asset | str, pack_hash: str, policy_version: str | None
     ) -> AssetProgress | None:
         """The asset's newest reading if it was whole, under the same pack and policy."""
-        return assets.last_complete(self.database, asset_uri, pack_hash, policy_version)
+        return assets.last_complete(self.database, _uri(asset), pack_hash, policy_version)
 
     def commit_batch(self, run_id: str, lease: Lease, batch: BatchCommit) -> Committed:
         """Make a batch durable, all or nothing. Raises BusyError when the asset was taken over."""
@@ -196,14 +205,61 @@ class State:
 
     # Findings
 
-    def findings(self, run_id: str, asset_uri: str | None = None) -> Iterator[FindingBatch]:
+    def findings(self, run_id: str, asset: Asset | str | None = None) -> Iterator[FindingBatch]:
         """The findings of a run in reading order."""
-        return finding_reader.findings_of_run(self.database, run_id, asset_uri)
+        uri = None if asset is None else _uri(asset)
+        return finding_reader.findings_of_run(self.database, run_id, uri)
 
-    def latest_findings(self, asset_uri: str | None = None) -> Iterator[FindingBatch]:
+    def latest_findings(self, asset: Asset | str | None = None) -> Iterator[FindingBatch]:
         """The findings of each asset's last finished run, else of the one under way."""
-        return finding_reader.latest_findings(self.database, asset_uri)
+        uri = None if asset is None else _uri(asset)
+        return finding_reader.latest_findings(self.database, uri)
 
-    def item_tallies(self, run_id: str, asset_uri: str) -> ItemEvidence:
+    def item_tallies(self, run_id: str, asset: Asset | str) -> ItemEvidence:
         """Tallies, places and digest of an asset that is one item, over all it has stored."""
-        return item_tallies(self.database, run_id, asset_uri)
+        return item_tallies(self.database, run_id, _uri(asset))
+
+    def prune(self, keep_runs: int = 2) -> Pruned:
+        """Remove the findings of all but the newest finished runs of each asset."""
+        return prune(self.database, keep_runs)
+
+    # Questions
+
+    def problems(
+        self,
+        run_id: str,
+        asset: Asset | str | None = None,
+        *,
+        statuses: Sequence[str] = (),
+        limit: int = 10_000,
+    ) -> list[StoredProblem]:
+        """What a run could not check; counters have the exact number."""
+        uri = None if asset is None else _uri(asset)
+        return queries.stored_problems(self.database, run_id, uri, statuses=statuses, limit=limit)
+
+    def violations(
+        self, run_id: str | None = None, asset: Asset | str | None = None
+    ) -> Iterator[StoredViolation]:
+        """Violations; those last seen by a run, or of one asset, if given."""
+        uri = None if asset is None else _uri(asset)
+        return queries.stored_violations(self.database, run_id, uri)
+
+    def violations_by_severity(self, run_id: str | None = None) -> dict[str, int]:
+        """Severity → open violations."""
+        return queries.violations_by_severity(self.database, run_id)
+
+    def outbox_lag(self) -> list[OutboxLag]:
+        """How far each sink is behind."""
+        return queries.outbox_lag(self.database)
+
+    def dead_letters(self, sink: str | None = None, limit: int = 1_000) -> list[DeadLetter]:
+        """Events that sinks will not take, oldest first."""
+        return queries.dead_letters(self.database, sink, limit)
+
+    def requeue_dead(self, sink: str | None = None) -> int:
+        """Let dead letters be tried again; returns how many."""
+        return outbox_rows.requeue_dead(self.database, sink)
+
+
+def _uri(asset: Asset | str) -> str:
+    return asset if isinstance(asset, str) else asset.uri

@@ -1,0 +1,196 @@
+"""The outbox as rows: what is due for a sink, what became of it, and who may drain the sink."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, exists, func, select, update
+
+from dlpagent.state.database import Database
+from dlpagent.state.leases import has_ended
+from dlpagent.state.model import OutboxRow, Outcome
+from dlpagent.state.owner import this_process
+from dlpagent.state.sql import insert_new
+from dlpagent.state.tables import events, outbox, sinks
+from dlpagent.state.types import moment, time_of
+from dlpagent.violations import Event, violation_from_json
+
+_MAX_DETAIL = 500
+_FREE = {"token": None, "host": None, "pid": None, "process": None, "expires_at": None}
+
+
+def open_drain(db: Database, sink: str, now: datetime) -> str | None:
+    """Take the right to drain a sink; None when a live process has it."""
+    owner, token = this_process(), secrets.token_hex(16)
+    with db.write() as connection:
+        insert_new(connection, sinks, [{"sink": sink}])
+        held = connection.execute(select(sinks).where(sinks.c.sink == sink).with_for_update()).one()
+        if held.token is not None and not has_ended(held, now):
+            return None
+        connection.execute(
+            update(sinks)
+            .where(sinks.c.sink == sink)
+            .values(
+                token=token,
+                host=owner.host,
+                pid=owner.pid,
+                process=owner.process,
+                acquired_at=moment(now),
+                expires_at=moment(now + timedelta(seconds=db.lease_seconds)),
+            )
+        )
+    return token
+
+
+def renew_drain(db: Database, sink: str, token: str, now: datetime) -> bool:
+    """Prolong the right to drain; False when another process has taken it over."""
+    with db.write() as connection:
+        changed = connection.execute(
+            update(sinks)
+            .where(sinks.c.sink == sink, sinks.c.token == token)
+            .values(expires_at=moment(now + timedelta(seconds=db.lease_seconds)))
+        )
+        return bool(changed.rowcount == 1)
+
+
+def forget_waits(db: Database, sink: str, now: datetime) -> None:
+    """Make every pending event of a sink due now."""
+    pending = outbox.c.sink == sink, outbox.c.status == "pending"
+    with db.write() as connection:
+        connection.execute(update(outbox).where(*pending).values(next_attempt_at=moment(now)))
+        connection.execute(update(sinks).where(sinks.c.sink == sink).values(retry_at=None))
+
+
+def close_drain(db: Database, sink: str, token: str) -> None:
+    """Give the right back; harmless when it was taken over."""
+    with db.write() as connection:
+        connection.execute(
+            update(sinks).where(sinks.c.sink == sink, sinks.c.token == token).values(_FREE)
+        )
+
+
+def due_rows(db: Database, sink: str, now: datetime, limit: int) -> list[OutboxRow]:
+    """The oldest pending events that may be tried now, in order; at most one per violation.
+
+    An event waits while an earlier one of its violation is pending, so a sink never hears
+    "changed" before "new". None is due while the sink as a whole is left alone.
+    """
+    earlier = outbox.alias()
+    waits = exists().where(
+        earlier.c.violation_id == outbox.c.violation_id,
+        earlier.c.sink == outbox.c.sink,
+        earlier.c.status == "pending",
+        earlier.c.seq < outbox.c.seq,
+    )
+    query = (
+        select(outbox.c.seq, outbox.c.attempts, events)
+        .join(events, events.c.event_id == outbox.c.event_id)
+        .where(
+            outbox.c.sink == sink,
+            outbox.c.status == "pending",
+            outbox.c.next_attempt_at <= moment(now),
+            ~waits,
+        )
+        .order_by(outbox.c.seq)
+        .limit(limit)
+    )
+    with db.read() as connection:
+        retry_at = connection.scalar(select(sinks.c.retry_at).where(sinks.c.sink == sink))
+        if retry_at is not None and retry_at > moment(now):
+            return []
+        return [_outbox_row(row) for row in connection.execute(query)]
+
+
+def _outbox_row(row: Row[Any]) -> OutboxRow:
+    event = Event(
+        id=row.event_id,
+        kind=row.kind,
+        at=row.at,
+        tenant_id=row.tenant_id,
+        violation=violation_from_json(row.body),
+    )
+    return OutboxRow(row.seq, row.attempts, event)
+
+
+def next_due(db: Database, sink: str) -> datetime | None:
+    """When the next try for a sink may be made; None when nothing is pending."""
+    query = select(func.min(outbox.c.next_attempt_at)).where(
+        outbox.c.sink == sink, outbox.c.status == "pending"
+    )
+    with db.read() as connection:
+        first = connection.scalar(query)
+        retry_at = connection.scalar(select(sinks.c.retry_at).where(sinks.c.sink == sink))
+    return None if first is None else time_of(max(first, retry_at or first))
+
+
+def settle(db: Database, sink: str, token: str, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Store what became of tries, and that the sink can be reached.
+
+    What was sent is stored even if the right to drain was lost meanwhile: it is true all the same.
+    """
+    with db.write() as connection:
+        for outcome in outcomes:
+            connection.execute(
+                update(outbox)
+                .where(outbox.c.seq == outcome.number, outbox.c.status != "sent")
+                .values(_outcome_columns(outcome, now))
+            )
+        connection.execute(
+            update(sinks)
+            .where(sinks.c.sink == sink, sinks.c.token == token)
+            .values(failures=0, retry_at=None, last_error=None)
+        )
+
+
+def _outcome_columns(outcome: Outcome, now: datetime) -> dict[str, Any]:
+    detail = outcome.detail[:_MAX_DETAIL]
+    values: dict[str, Any] = {"status": outcome.status, "attempts": outbox.c.attempts + 1}
+    if outcome.status == "sent":
+        return values | {"sent_at": moment(now), "receipt": detail, "last_error": None}
+    if outcome.next_attempt_at is not None:
+        values["next_attempt_at"] = moment(outcome.next_attempt_at)
+    return values | {"last_error": detail}
+
+
+def failures_of(db: Database, sink: str) -> int:
+    """How often in a row the sink could not be reached at all."""
+    with db.read() as connection:
+        return connection.scalar(select(sinks.c.failures).where(sinks.c.sink == sink)) or 0
+
+
+def leave_alone(db: Database, sink: str, token: str, error: str, until: datetime) -> None:
+    """Note that the sink could not be reached; its events keep their tries and wait."""
+    with db.write() as connection:
+        connection.execute(
+            update(sinks)
+            .where(sinks.c.sink == sink, sinks.c.token == token)
+            .values(
+                failures=sinks.c.failures + 1,
+                retry_at=moment(until),
+                last_error=error[:_MAX_DETAIL],
+                expires_at=moment(until + timedelta(seconds=db.lease_seconds)),
+            )
+        )
+
+
+def pending_of(db: Database, sinks_asked: Sequence[str]) -> int:
+    """How many events wait for these sinks."""
+    query = select(func.count()).where(outbox.c.sink.in_(sinks_asked), outbox.c.status == "pending")
+    with db.read() as connection:
+        return connection.scalar(query) or 0
+
+
+def requeue_dead(db: Database, sink: str | None = None) -> int:
+    """Make dead letters pending again, with all their tries; of one sink if given."""
+    statement = (
+        update(outbox)
+        .where(outbox.c.status == "dead")
+        .values(status="pending", attempts=0, next_attempt_at=db.moment())
+    )
+    if sink is not None:
+        statement = statement.where(outbox.c.sink == sink)
+    with db.write() as connection:
+        return connection.execute(statement).rowcount
