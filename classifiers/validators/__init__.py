@@ -16,10 +16,10 @@ from dlpagent.classifiers.validators import (
     banking,
     cards,
     dates,
-    eastern_europe,
     middle_east,
     network,
     north_america,
+    north_east_europe,
     phones,
     secrets,
     south_america,
@@ -33,8 +33,8 @@ from dlpagent.errors import ConfigurationError
 Validator = Callable[[str], bool]
 
 _MODULES = (
-    asia_pacific, azure_keys, banking, cards, dates, eastern_europe, middle_east, network,
-    north_america, phones, secrets, south_america, tokens, western_europe, wrapped,
+    asia_pacific, azure_keys, banking, cards, dates, middle_east, network, north_america,
+    north_east_europe, phones, secrets, south_america, tokens, western_europe, wrapped,
 )  # fmt: skip
 VALIDATORS: Mapping[str, Validator] = MappingProxyType(
     dict(sorted((name, check) for module in _MODULES for name, check in module.VALIDATORS.items()))

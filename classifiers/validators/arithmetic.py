@@ -34,7 +34,8 @@ def verhoeff_ok(number: str) -> bool:
 
 def weighted(number: str, weights: Sequence[int]) -> int:
     """The sum of digit times weight over the first len(weights) digits."""
-    return sum(map(mul, weights, number.encode())) - 48 * sum(weights)
+    total: int = sum(map(mul, weights, number.encode()))
+    return total - 48 * sum(weights)
 
 
 def values(text: str) -> list[int]:
@@ -44,4 +45,5 @@ def values(text: str) -> list[int]:
 
 def weighted_values(text: str, weights: Sequence[int]) -> int:
     """Like `weighted`, where a letter counts as its value in `values`."""
-    return sum(map(mul, weights, values(text)))
+    total: int = sum(map(mul, weights, values(text)))
+    return total

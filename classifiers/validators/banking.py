@@ -41,7 +41,7 @@ def iban(text: str) -> bool:
     """An IBAN: the country's account format and ISO 13616 check digits (ISO 7064 mod 97-10).
 
     The national check digits inside the account part are not judged (several countries have banks
-    that do not follow them).
+    that do not follow them). Source: SWIFT IBAN registry.
     """
     account = letters_and_digits(text)
     shape = _bban(account[:2])
@@ -62,7 +62,7 @@ def bic(text: str) -> bool:
 def us_rtn(text: str) -> bool:
     """An ABA routing number: Federal Reserve prefix 00-12, 21-32, 61-72 or 80, 3-7-1 mod 10.
 
-    Source: ABA Key to Routing Numbers. 000000000 is not a number.
+    000000000 is not a number. Source: ABA Key to Routing Numbers.
     """
     number = digits(text, 9)
     if not number or int(number[:2]) not in _RTN_PREFIXES:

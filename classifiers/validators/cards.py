@@ -58,7 +58,7 @@ def credit_card(text: str) -> bool:
     """A card number: known issuer prefix with its lengths, Luhn, not one digit repeated.
 
     UnionPay is held to Luhn like all others: its current cards carry the check digit, and without
-    it any 16 digits starting with 62 would pass.
+    it any 16 digits starting with 62 would pass. Source: ISO/IEC 7812, ranges of the schemes.
     """
     number = digits(text)
     if not 12 <= len(number) <= 19 or not _LENGTHS[int(number[:4])] >> len(number) & 1:

@@ -7,6 +7,7 @@ from dlpagent.classifiers.validators.text import digits, letters_and_digits
 
 # Printed in wallets and advertisements and voided by the Social Security Administration.
 _ADVERTISED_SSN = {"078051120", "219099999", "457555462"}
+_ITIN_GROUPS = {*range(50, 66), *range(70, 89), *range(90, 93), *range(94, 100)}
 _MBI_LETTER = "[AC-HJKMNP-RT-Y]"
 _MBI = re.compile(
     rf"[1-9]{_MBI_LETTER}(?:{_MBI_LETTER}|\d)\d{_MBI_LETTER}(?:{_MBI_LETTER}|\d)\d"
@@ -38,6 +39,15 @@ def us_ssn_pre2011(text: str) -> bool:
         return False
     area = int(digits(text, 9)[:3])
     return area <= 733 or 750 <= area <= 772
+
+
+def us_itin(text: str) -> bool:
+    """An individual taxpayer number: 9, then group 50-65, 70-88, 90-92 or 94-99.
+
+    Source: IRS, assignment of ITIN ranges (50-65 since 2011). There is no check digit.
+    """
+    number = digits(text, 9)
+    return number[:1] == "9" and int(number[3:5]) in _ITIN_GROUPS
 
 
 def us_dea(text: str) -> bool:
@@ -109,6 +119,7 @@ VALIDATORS = {
     "ca_ohip": ca_ohip,
     "ca_sin": ca_sin,
     "us_dea": us_dea,
+    "us_itin": us_itin,
     "us_mbi": us_mbi,
     "us_npi": us_npi,
     "us_ssn": us_ssn,

@@ -21,14 +21,14 @@ _PLACEHOLDER_PARTS = re.compile(
 )
 # The whole text, any case.
 _PLACEHOLDER_WORDS = frozenset(
-    words(
-        "test testing secret password passwd pass pwd passphrase token key apikey api_key value string "
-        "str text none null nil undefined true false yes no empty default required optional enabled "
-        "disabled unknown n/a na tbd foo bar baz qux foobar admin root user username guest demo temp "
-        "tmp abc abcd abcdef abc123 123 1234 12345 123456 1234567 12345678 123456789 credential "
-        "credentials private public encrypted confidential secure object bool int prompt input stdin "
-        "env environment file vault"
-    )
+    words("""
+    test testing secret password passwd pass pwd passphrase token key apikey api_key value string
+    str text none null nil undefined true false yes no empty default required optional enabled
+    disabled unknown n/a na tbd foo bar baz qux foobar admin root user username guest demo temp tmp
+    abc abcd abcdef abc123 123 1234 12345 123456 1234567 12345678 123456789 credential credentials
+    private public encrypted confidential secure object bool int prompt input stdin env environment
+    file vault
+    """)
 )
 # A variable, template or format slot, or code that fetches the value from elsewhere.
 _TEMPLATE = re.compile(

@@ -100,7 +100,6 @@ MODULES = {
     "tr_tckimlik": "tr.tckimlik",
     "ua_rntrc": "ua.rntrc",
     "us_ein": "us.ein",
-    "us_itin": "us.itin",
     "za_idnr": "za.idnr",
 }
 _SIGN_HAS_MEANING = {"fi.hetu", "se.personnummer"}
