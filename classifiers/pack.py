@@ -374,11 +374,26 @@ def with_hash(pack: Pack) -> Pack:
             )
             for _, sit in sorted(pack.sits.items())
         ],
-        [(name, type(item).__name__, item) for name, item in sorted(pack.elements.items())],
+        [(name, _element_meaning(item)) for name, item in sorted(pack.elements.items())],
         sorted(pack.filters.items()),
     )
     digest = hashlib.sha256(msgspec.json.encode(meaning, order="deterministic")).hexdigest()[:16]
     return replace(pack, ref=PackRef(pack.ref.id, pack.ref.version, digest))
+
+
+def _element_meaning(element: Element) -> object:
+    """What an element finds; how its terms are grouped and ordered does not matter."""
+    if isinstance(element, Keyword):
+        return sorted(
+            {
+                (group.match, term.text, term.case_sensitive)
+                for group in element.groups
+                for term in group.terms
+            }
+        )
+    if isinstance(element, Union):
+        return sorted(element.of)
+    return (sorted(item.pattern for item in element.expressions), element.validators)
 
 
 def _pattern_meaning(pattern: Pattern) -> object:

@@ -190,7 +190,7 @@ def import_(
     imported = read_rule_package(file, builtin_pack(), dictionaries=_dictionaries(dictionary))
     for warning in imported.warnings:
         sys.stderr.write(f"{warning}\n")
-    write_pack(imported.pack, output)
+    write_pack(imported.pack, output, inherited=imported.inherited)
     sys.stdout.write(
         f"{len(imported.pack.sits)} SIT(s) of {imported.pack.name} written to {output} "
         f"({len(imported.warnings)} warning(s))\n"

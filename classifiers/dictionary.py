@@ -1,0 +1,33 @@
+"""Keyword dictionaries: a text file of terms, one a line or comma-separated, UTF-8 or UTF-16."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from dlpagent.classifiers.xml_nodes import decoded
+from dlpagent.errors import ConfigurationError
+
+MAX_TERMS = 1_000_000
+
+
+def read_dictionary(path: Path) -> list[str]:
+    """The terms of a dictionary file, in order, none twice. Raises ConfigurationError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the dictionary cannot be read ({error.strerror})",
+            where=str(path),
+            expected="a text file with one term a line",
+        ) from None
+    rows = csv.reader(decoded(data, path).splitlines())
+    terms = dict.fromkeys(cell.strip() for row in rows for cell in row if cell.strip())
+    if not 0 < len(terms) <= MAX_TERMS:
+        raise ConfigurationError(
+            "the dictionary has no usable number of terms",
+            where=str(path),
+            expected=f"1 to {MAX_TERMS:,}",
+            found=f"{len(terms):,}",
+        )
+    return list(terms)

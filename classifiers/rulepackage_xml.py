@@ -1,0 +1,436 @@
+"""Purview rule packages (XML) read into a pack, GUIDs kept.
+
+What the published schema does not know but real packages hold (proximity on Pattern and Match,
+relaxProximity, lower-case tags, the https namespace) is read with a warning; references to tenant
+dictionaries become stubs that find nothing, with a warning; what is not evaluated is named.
+Source: docs/rule-packages.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dlpagent.classifiers.dictionary import read_dictionary
+from dlpagent.classifiers.pack import with_hash
+from dlpagent.classifiers.regexes import regex_problem
+from dlpagent.classifiers.rulepackage_parts import (
+    keyword_of,
+    proximity_of,
+    read_filters,
+    read_validators,
+)
+from dlpagent.classifiers.sit import (
+    AnyOf,
+    Condition,
+    Element,
+    Expression,
+    Filter,
+    Group,
+    Keyword,
+    Match,
+    Pack,
+    Pattern,
+    Regex,
+    Sit,
+    Term,
+    ValidatorSpec,
+    pattern_refs,
+)
+from dlpagent.classifiers.sit_yaml import GUID
+from dlpagent.classifiers.xml_nodes import Node, read_xml
+from dlpagent.errors import Problem, ProblemsError
+from dlpagent.findings import PackRef
+
+NAMESPACE = "http://schemas.microsoft.com/office/2011/mce"
+EDM_NAMESPACE = "http://schemas.microsoft.com/office/2018/edm"
+PRIVA_NAMESPACE = "http://schemas.microsoft.com/office/2020/pdm"
+
+_ENTITY_ATTRIBUTES = {"id", "patternsProximity", "recommendedConfidence", "filters"}
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A rule package as a pack, and what a person should know of it.
+
+    inherited: ids of the elements that the base pack defines, not the package.
+    """
+
+    pack: Pack
+    warnings: tuple[Problem, ...]
+    inherited: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A rule package while it is read."""
+
+    file: str
+    base: Pack | None
+    dictionaries: Mapping[str, Path]
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    elements: dict[str, Element] = field(default_factory=dict)
+    filters: dict[str, Filter] = field(default_factory=dict)
+    validators: dict[str, tuple[ValidatorSpec, ...]] = field(default_factory=dict)
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
+    descriptions: dict[str, dict[str, str]] = field(default_factory=dict)
+    sits: dict[str, Sit] = field(default_factory=dict)
+    inherited: set[str] = field(default_factory=set)
+
+    def problem(self, node: Node, what: str, expected: str = "", found: str = "", remedy: str = "") -> None:
+        self.problems.append(Problem(self.file, node.line, what, expected, found, remedy))
+
+    def warn(self, node: Node, what: str, remedy: str = "") -> None:
+        self.warnings.append(
+            Problem(self.file, node.line, what, remedy=remedy, severity="warning")
+        )
+
+
+def read_rule_package(
+    path: Path, base: Pack | None = None, dictionaries: Mapping[str, Path] | None = None
+) -> Imported:
+    """Read a rule package file.
+
+    base: the pack whose Func_* and Keyword_* the package may refer to. dictionaries: GUID (lower
+    case) → file of terms, one a line. Raises ProblemsError with every problem at its line, and for
+    files that are no rule package, saying what they are.
+    """
+    root = read_xml(path)
+    draft = _Draft(str(path), base, dictionaries or {})
+    _check_root(root, draft)
+    header = _header(root, draft)
+    rules = root.first("Rules")
+    if rules is None:
+        draft.problem(root, "the package has no Rules", "a Rules element", "none")
+    else:
+        _read_rules(rules, draft)
+    _check(draft)
+    pack = replace(header, sits=draft.sits, elements=draft.elements, filters=draft.filters)
+    return Imported(with_hash(pack), tuple(sorted(draft.warnings)), frozenset(draft.inherited))
+
+
+def _check(draft: _Draft) -> None:
+    if draft.problems:
+        many = len(draft.problems)
+        raise ProblemsError(
+            draft.problems, f"The rule package {draft.file} cannot be imported: {many} problem(s)."
+        )
+
+
+def _check_root(root: Node, draft: _Draft) -> None:
+    namespace = root.namespace.replace("https://", "http://")
+    if namespace == PRIVA_NAMESPACE:
+        draft.problem(
+            root,
+            "this is a Priva personal data match package",
+            "a sensitive information type rule package",
+            "namespace " + root.namespace,
+            "It matches data subjects against a Priva store that exists in the tenant only; "
+            "there is nothing in it that can be evaluated here.",
+        )
+    elif root.tag == "EdmSchema":
+        draft.problem(
+            root,
+            "this is the schema of an exact data match store",
+            "a rule package",
+            "an EdmSchema",
+            "Import the rule package that refers to it.",
+        )
+    elif root.tag != "RulePackage":
+        draft.problem(
+            root, "this is not a rule package", "the root element RulePackage", f"<{root.tag}>"
+        )
+    elif namespace not in (NAMESPACE, EDM_NAMESPACE):
+        draft.warn(root, f"unknown namespace {root.namespace or '(none)'}; read as {NAMESPACE}")
+    elif root.namespace != namespace:
+        draft.warn(root, f"the namespace is written {root.namespace}; it is {namespace}")
+    _check(draft)
+
+
+# --- header -----------------------------------------------------------------------------------
+
+
+def _header(root: Node, draft: _Draft) -> Pack:
+    pack = root.first("RulePack")
+    if pack is None:
+        draft.problem(root, "the package has no RulePack", "a RulePack element with an id", "none")
+        pack = Node("RulePack", "", {}, root.line)
+    ident = _guid(pack, "id", draft)
+    version = pack.first("Version")
+    numbers = [
+        (version.attributes.get(part, "0") if version else "0")
+        for part in ("major", "minor", "build", "revision")
+    ]
+    details = pack.first("Details")
+    localized = list(details.all("LocalizedDetails")) if details else []
+    default = (details.attributes.get("defaultLangCode", "") if details else "").lower()
+    chosen = next(
+        (node for node in localized if node.attributes.get("langcode", "").lower() == default),
+        localized[0] if localized else None,
+    )
+
+    def text(tag: str) -> str:
+        node = chosen.first(tag) if chosen else None
+        return node.text if node else ""
+
+    attributes = {}
+    publisher = pack.first("Publisher")
+    if publisher is not None:
+        attributes["publisher_id"] = publisher.attributes.get("id", "")
+    if default:
+        attributes["language"] = default
+    return Pack(
+        ref=PackRef(ident, ".".join(numbers), ""),
+        name=text("Name") or Path(draft.file).stem,
+        publisher=text("PublisherName"),
+        profile="extended",
+        sits={},
+        elements={},
+        description=text("Description"),
+        attributes=attributes,
+    )
+
+
+def _guid(node: Node, name: str, draft: _Draft) -> str:
+    value = node.attributes.get(name, "").strip().strip("{}").lower()
+    if not GUID.match(value):
+        draft.problem(node, f"{node.tag} has no usable {name}", "a GUID", value or "none")
+    return value
+
+
+# --- rules ------------------------------------------------------------------------------------
+
+
+def _read_rules(rules: Node, draft: _Draft) -> None:
+    _read_strings(rules, draft)
+    for node in rules.all("Validators"):
+        draft.validators[node.attributes.get("id", "")] = read_validators(node, draft.problem)
+    for node in rules.all("Filters"):
+        draft.filters.update(read_filters(node, draft.problem))
+    for node in rules.all("Keyword"):
+        _add(draft, node, keyword_of(node, draft.problem))
+    for node in rules.all("Regex"):
+        _add(draft, node, _regex(node, draft))
+    for node in rules.all("Fingerprint", "ExtendedKeyword"):
+        draft.warn(node, f"{node.tag} {node.attributes.get('id', '')} is not evaluated; it finds nothing")
+        _add(draft, node, Keyword(node.attributes.get("id", "?"), (), stub=True))
+    for node, engine in _entities(rules):
+        _add_sit(draft, node, engine)
+    known = {
+        "Entity", "Affinity", "Version", "Regex", "Keyword", "Fingerprint", "ExtendedKeyword",
+        "Validators", "Filters", "LocalizedStrings", "ExactMatch",
+    }  # fmt: skip
+    for node in rules.children:
+        if node.tag not in known:
+            draft.warn(node, f"the element {node.tag} is not known and not evaluated")
+
+
+def _entities(rules: Node) -> Iterator[tuple[Node, str]]:
+    """Every Entity, Affinity and ExactMatch, those inside a Version element with its engine."""
+    for node in rules.children:
+        if node.tag in ("Entity", "Affinity", "ExactMatch"):
+            yield node, ""
+        elif node.tag == "Version":
+            for inner in node.all("Entity", "Affinity", "ExactMatch"):
+                yield inner, node.attributes.get("minEngineVersion", "")
+
+
+def _add(draft: _Draft, node: Node, element: Element) -> None:
+    if not element.id.strip():
+        draft.problem(node, f"{node.tag} has no id", "an id", "none")
+    elif element.id in draft.elements:
+        draft.problem(node, f"two elements have the id {element.id}", "an id of its own")
+    else:
+        if element.id != element.id.strip() or " " in element.id:
+            draft.warn(node, f"the id {element.id!r} holds blanks, which Purview may refuse")
+        draft.elements[element.id] = element
+
+
+def _regex(node: Node, draft: _Draft) -> Regex:
+    pattern = node.text
+    problem = regex_problem(pattern) if pattern else "it is empty"
+    if problem:
+        draft.problem(
+            node,
+            f"the regex {node.attributes.get('id', '')} cannot be used: {problem}",
+            "a regex in Boost syntax that can be translated",
+            "one that cannot",
+        )
+    specs: list[ValidatorSpec] = []
+    for name in node.attributes.get("validators", "").replace(",", " ").split():
+        specs += _validators_named(name, node, draft)
+    return Regex(node.attributes.get("id", ""), (Expression(pattern),), tuple(specs))
+
+
+def _validators_named(name: str, node: Node, draft: _Draft) -> tuple[ValidatorSpec, ...]:
+    """A Validators group of the package, or the checks of a built-in function."""
+    if name in draft.validators:
+        return draft.validators[name]
+    function = draft.base.elements.get(name) if draft.base else None
+    if isinstance(function, Regex):
+        return function.validators
+    draft.warn(node, f"the validator {name} is not known; the regex is used without it")
+    return ()
+
+
+def _read_strings(rules: Node, draft: _Draft) -> None:
+    for resource in rules.within("Resource"):
+        ident = resource.attributes.get("idRef", "").strip().lower()
+        for tag, target in (("Name", draft.names), ("Description", draft.descriptions)):
+            for node in resource.all(tag):
+                language = node.attributes.get("langcode", "").lower()
+                mapping = target.setdefault(ident, {})
+                if node.attributes.get("default", "").lower() == "true":
+                    mapping[""] = node.text
+                mapping.setdefault(language, node.text)
+
+
+# --- SITs -------------------------------------------------------------------------------------
+
+
+def _add_sit(draft: _Draft, node: Node, engine: str) -> None:
+    ident = _guid(node, "id", draft)
+    if ident in draft.sits:
+        draft.problem(
+            node, f"two SITs have the id {ident}", "an id of its own", draft.sits[ident].name
+        )
+        return
+    attributes = {
+        name: value for name, value in node.attributes.items() if name not in _ENTITY_ATTRIBUTES
+    }
+    for name in sorted(set(attributes) - {"workload", "relaxProximity", "lastModifiedTime"}):
+        draft.warn(node, f"the attribute {name} of {node.tag} is kept and not evaluated")
+    if engine:
+        attributes["minEngineVersion"] = engine
+    names = dict(draft.names.get(ident, {}))
+    descriptions = dict(draft.descriptions.get(ident, {}))
+    if not names:
+        draft.warn(node, f"{ident} has no name in LocalizedStrings")
+    sit = Sit(
+        id=ident,
+        name=names.pop("", "") or next(iter(names.values()), ident),
+        version=1,
+        parity="own",
+        patterns=tuple(_patterns(node, draft)),
+        proximity=proximity_of(node, "patternsProximity", draft.problem) or 300,
+        recommended_confidence=_confidence(node, "recommendedConfidence", draft, 75),
+        description=" ".join(descriptions.pop("", "").split()),
+        filters=_filters_named(node, draft),
+        attributes=attributes,
+        names=names,
+        descriptions=descriptions,
+        file=draft.file,
+        line=node.line,
+    )
+    draft.sits[ident] = sit
+    if node.tag == "Affinity":
+        draft.warn(node, f"{sit.name} is an Affinity (document level), which is not evaluated")
+    for pattern in sit.patterns:
+        for ref in pattern_refs(pattern):
+            _bring(ref, sit, node, draft)
+    for name in [*sit.filters, *(name for item in sit.patterns for name in item.filters)]:
+        if name not in draft.filters:
+            draft.problem(node, f"{sit.name} names the filter {name}, which nothing defines")
+
+
+def _filters_named(node: Node, draft: _Draft) -> tuple[str, ...]:
+    """The filters a `filters` attribute names; a group of several stands for all of them."""
+    names = node.attributes.get("filters", "").replace(",", " ").split()
+    more = [other for name in names for other in draft.filters if other.startswith(f"{name}#")]
+    return (*names, *more)
+
+
+def _confidence(node: Node, name: str, draft: _Draft, default: int) -> int:
+    text = node.attributes.get(name)
+    if text is None:
+        return default
+    if not text.strip().isdigit() or not 1 <= int(text) <= 100:
+        draft.problem(node, f"{name} is wrong", "a whole number from 1 to 100", text)
+        return default
+    return int(text)
+
+
+def _patterns(entity: Node, draft: _Draft) -> Iterator[Pattern]:
+    for node in entity.within("Pattern"):
+        primaries = list(node.all("IdMatch", "idMatch"))
+        if len(primaries) != 1:
+            draft.problem(
+                node, "a Pattern needs exactly one IdMatch", "one", f"{len(primaries)}"
+            )
+            continue
+        if "confidenceLevel" not in node.attributes:
+            draft.problem(node, "the Pattern has no confidenceLevel", "1 to 100", "none")
+        if "proximity" in node.attributes:
+            draft.warn(node, "proximity on Pattern is outside the published schema; it is honoured")
+        yield Pattern(
+            confidence=_confidence(node, "confidenceLevel", draft, 75),
+            primary=_ref(primaries[0], entity, draft),
+            conditions=tuple(_conditions(node, entity, draft)),
+            proximity=proximity_of(node, "proximity", draft.problem),
+            filters=_filters_named(node, draft),
+            line=node.line,
+        )
+
+
+def _conditions(node: Node, entity: Node, draft: _Draft) -> Iterator[Condition]:
+    for child in node.children:
+        if child.tag in ("Match", "match"):
+            yield Match(
+                ref=_ref(child, entity, draft),
+                min_count=_number(child, "minCount", draft, 1) or 0,
+                unique=child.attributes.get("uniqueResults", "").lower() == "true",
+                proximity=proximity_of(child, "proximity", draft.problem),
+            )
+        elif child.tag in ("Any", "any"):
+            children = tuple(_conditions(child, entity, draft))
+            least = _number(child, "minMatches", draft, 1)
+            most = _number(child, "maxMatches", draft, None)
+            if least is not None and most is not None and most < least:
+                draft.problem(child, "maxMatches is below minMatches", f"at least {least}", str(most))
+            yield AnyOf(children, 1 if least is None else least, most)
+        elif child.tag not in ("IdMatch", "idMatch"):
+            draft.warn(child, f"the element {child.tag} in {node.tag} is not known and not evaluated")
+
+
+def _number(node: Node, name: str, draft: _Draft, default: int | None) -> int | None:
+    text = node.attributes.get(name)
+    if text is None:
+        return default
+    if not text.strip().isdigit():
+        draft.problem(node, f"{name} of {node.tag} is wrong", "a whole number", text)
+        return default
+    return int(text)
+
+
+def _ref(node: Node, entity: Node, draft: _Draft) -> str:
+    """What a match refers to; in an exact data match package a field of its store."""
+    ref = node.attributes.get("idRef", "").strip()
+    if not ref and "matches" in node.attributes:
+        return f"EDM:{entity.attributes.get('dataStore', '?')}/{node.attributes['matches']}"
+    if not ref:
+        draft.problem(node, f"{node.tag} refers to nothing", "an idRef", "none")
+    return ref or "?"
+
+
+def _bring(ref: str, sit: Sit, node: Node, draft: _Draft) -> None:
+    """Make sure an element exists: the package's, the base pack's, a dictionary, else a stub."""
+    if ref in draft.elements or ref == "?":
+        return
+    found = draft.base.elements.get(ref) if draft.base else None
+    if found is not None:
+        draft.elements[ref] = found
+        draft.inherited.add(ref)
+        return
+    dictionary = draft.dictionaries.get(ref.strip("{}").lower())
+    if dictionary is not None:
+        terms = tuple(Term(term) for term in read_dictionary(dictionary))
+        draft.elements[ref] = Keyword(ref, (Group("word", terms),))
+        return
+    what = "a field of an exact data match store" if ref.startswith("EDM:") else (
+        "a keyword dictionary of the tenant" if GUID.match(ref.lower()) else "nothing known here"
+    )  # fmt: skip
+    remedy = f"Give its terms: --dictionary {ref}=FILE" if GUID.match(ref.lower()) else ""
+    draft.warn(node, f"{sit.name} refers to {ref} ({what}); it is a stub and finds nothing", remedy)
+    draft.elements[ref] = Keyword(ref, (), stub=True)

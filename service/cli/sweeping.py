@@ -1,0 +1,126 @@
+"""Running a sweep file, and what `sweep status` tells of its state."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from dlpagent.errors import ConfigurationError, ExitCode
+from dlpagent.ports import Source
+from dlpagent.service.cli.scanning import Watcher, progress_for, write_html
+from dlpagent.service.session import Session, exit_code, open_session
+from dlpagent.service.summary import summary_lines
+from dlpagent.service.sweep_file import SweepFile, read_sweep_file
+from dlpagent.service.wiring import Unreachable, open_sources
+from dlpagent.state import Run, open_state
+from dlpagent.sweep import Stopped
+
+
+def run_sweep(file: Path, *, must_resume: bool, full: bool, quiet: bool) -> ExitCode:
+    """Run the sweep of a file. Raises DlpAgentError for what a person must mend."""
+    plan = read_sweep_file(file)
+    settings = replace(plan.settings, full=full or plan.settings.full)
+    with open_session(settings) as session:
+        resume = _resumable(session, file, must_resume=must_resume)
+        sources = list(_sources(plan))
+        watcher = Watcher(progress_for(sources, quiet=quiet), session, [])
+        try:
+            result = session.sweep(sources, watcher, resume)
+        except Stopped as stop:
+            sys.stderr.write(stop.render() + "\n")
+            return ExitCode.INTERRUPTED
+        finally:
+            watcher.progress.close()
+        delivered = session.deliver() if settings.sinks else None
+        if plan.report is not None:
+            write_html(session, result, plan.report, watcher.progress.figures())
+        if not quiet:
+            for line in summary_lines(session, result, delivered):
+                sys.stderr.write(line + "\n")
+        return exit_code(result, settings, delivered)
+
+
+def _resumable(session: Session, file: Path, *, must_resume: bool) -> Run | None:
+    """The run to go on with. `run` starts anew when the settings have changed, `resume` refuses."""
+    try:
+        found = session.resumable()
+    except ConfigurationError:
+        if must_resume:
+            raise
+        return None
+    if found is None and must_resume:
+        raise ConfigurationError(
+            "there is no run to resume",
+            where=str(file),
+            expected="a run that was cut off",
+            found="none",
+            remedy=f"Start one: dlpagent sweep run {file}",
+        )
+    return found
+
+
+def _sources(plan: SweepFile) -> Iterator[Source | Unreachable]:
+    for spec in plan.sources:
+        yield from open_sources([spec.target], spec.connector, **spec.settings)
+
+
+def status_of(file: Path, limit: int) -> dict[str, Any]:
+    """Runs, assets, violations and delivery of a sweep, as plain JSON values."""
+    settings = read_sweep_file(file).settings
+    assert settings.state is not None
+    if "://" not in settings.state and not Path(settings.state).exists():
+        raise ConfigurationError(
+            "the sweep has not run yet",
+            where=str(file),
+            expected=f"its state, {settings.state}",
+            found="none",
+            remedy=f"Run it: dlpagent sweep run {file}",
+        )
+    with open_state(settings.state) as state:
+        runs = state.runs(limit=limit, job=settings.job)
+        return {
+            "v": 1,
+            "job": settings.job,
+            "state": state.place,
+            "runs": [asdict(run) for run in runs],
+            "assets": [asdict(item) for item in state.progress(runs[0].id)] if runs else [],
+            "violations": state.open_violations(),
+            "delivery": [asdict(lag) for lag in state.outbox_lag()],
+        }
+
+
+def status_text(found: dict[str, Any]) -> str:
+    """The status as a person reads it."""
+    return "\n".join(_status_lines(found)) + "\n"
+
+
+def _status_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"Sweep {found['job']}, state {found['state']}"
+    for run in found["runs"]:
+        totals = run["totals"]
+        counters = totals.get("counters", {})
+        yield (
+            f"  {run['started_at']}  {run['status']:<11} {counters.get('records', 0):,} records  "
+            f"{counters.get('findings', 0):,} findings  assets {totals.get('assets', {})}"
+        )
+    if found["assets"]:
+        yield "Assets of the newest run:"
+    for asset in found["assets"]:
+        counters = asset["counters"]
+        yield (
+            f"  {asset['status']:<11} {counters['records']:>9,} records {counters['findings']:>9,} "
+            f"findings {counters['problems']:>6,} problems  {asset['asset_uri']}"
+        )
+        if asset["error"]:
+            yield f"    {asset['error']}"
+    yield "Open violations: " + (
+        ", ".join(f"{many} {severity}" for severity, many in found["violations"].items()) or "none"
+    )
+    for lag in found["delivery"]:
+        yield (
+            f"Sink {lag['sink']}: {lag['sent']} sent, {lag['pending']} pending, {lag['dead']} dead"
+            + (f" (oldest pending {lag['oldest']})" if lag["oldest"] else "")
+        )

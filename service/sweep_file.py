@@ -1,0 +1,148 @@
+"""The sweep file (sweeps.yaml): what to sweep, with which pack and policy, and where events go.
+
+Paths in it are relative to the file. docs/sweeps.md describes every key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from dlpagent.classifiers.sit import Profile
+from dlpagent.errors import Problem, ProblemsError
+from dlpagent.service.session import BUILTIN_NAME, EXAMPLE_NAME, Settings
+from dlpagent.service.wiring import SINKS, SOURCES
+from dlpagent.violations import ZERO_TENANT
+from dlpagent.yaml_reader import Reader, read_yaml
+
+STATUSES = ("unread", "protected", "opaque", "no_content", "unchecked")
+LEVELS = ("low", "medium", "high", "never")
+_KEYS = (
+    "name", "state", "packs", "profile", "policy", "labels", "min_confidence", "tenant_id",
+    "sources", "sinks", "report", "accept", "full", "fail_on", "key_file",
+)  # fmt: skip
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """One entry of `sources:`."""
+
+    target: str
+    connector: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFile:
+    """A sweep file read: the settings of its sweep, its sources and its report."""
+
+    settings: Settings
+    sources: tuple[SourceSpec, ...]
+    report: Path | None = None
+
+
+def read_sweep_file(path: Path) -> SweepFile:
+    """Read a sweep file. Raises ProblemsError with every problem and its line."""
+    problems: list[Problem] = []
+    root = read_yaml(path, problems)
+    found = _read(root, path.absolute().parent) if root else None
+    if problems or found is None:
+        raise ProblemsError(problems, f"{len(problems)} problem(s) in the sweep file {path}")
+    return found
+
+
+def _read(root: Reader, folder: Path) -> SweepFile:
+    keys = root.mapping(_KEYS, required=("name", "sources"))
+    sources = tuple(_source(item, folder) for item in keys["sources"].items()) if (
+        "sources" in keys
+    ) else ()  # fmt: skip
+    state = keys["state"].text() if "state" in keys else "dlpagent-state.db"
+    settings = Settings(
+        job=keys["name"].text() if "name" in keys else "?",
+        command="sweep",
+        packs=tuple(_pack(name, folder) for name in keys["packs"].texts())
+        if "packs" in keys
+        else (BUILTIN_NAME,),
+        profile=_profile(keys.get("profile")),
+        policy=_named(keys.get("policy"), folder, EXAMPLE_NAME),
+        labels=_named(keys.get("labels"), folder, ""),
+        state=state if "://" in state else str(folder / state),
+        key_file=folder / keys["key_file"].text() if "key_file" in keys else None,
+        min_confidence=keys["min_confidence"].integer(1, low=1, high=100)
+        if "min_confidence" in keys
+        else 1,
+        sinks=_sinks(keys.get("sinks"), folder),
+        tenant_id=_tenant(keys.get("tenant_id")),
+        accept=frozenset(item.choice(STATUSES, "") for item in keys["accept"].items())
+        if "accept" in keys
+        else frozenset(),
+        full="full" in keys and keys["full"].boolean(),
+        fail_on=keys["fail_on"].choice(LEVELS, "high") if "fail_on" in keys else "high",
+        targets=tuple(f"{source.connector or ''} {source.target}" for source in sources),
+    )
+    if settings.sinks and settings.policy is None:
+        keys["sinks"].problem(
+            "sinks take violations, and only a policy makes those", "the key policy", "none",
+            "Add policy: FILE, or policy: example.",
+        )  # fmt: skip
+    report = folder / keys["report"].text() if "report" in keys else None
+    return SweepFile(settings, sources, report)
+
+
+def _source(reader: Reader, folder: Path) -> SourceSpec:
+    """A path or URI, or {target, connector, settings}."""
+    if reader.is_scalar():
+        return SourceSpec(_target(reader.text(), folder))
+    keys = reader.mapping(("target", "connector", "settings"), required=("target",))
+    connector = None
+    if "connector" in keys:
+        names = [row.name for row in SOURCES]
+        connector = keys["connector"].choice(names, "text")
+    settings = keys["settings"].plain() if "settings" in keys else {}
+    if not isinstance(settings, dict):
+        keys["settings"].problem("wrong shape", "a mapping of settings")
+        settings = {}
+    target = _target(keys["target"].text(), folder) if "target" in keys else ""
+    return SourceSpec(target, connector, settings)
+
+
+def _target(text: str, folder: Path) -> str:
+    return text if "://" in text else str(folder / text)
+
+
+def _pack(name: str, folder: Path) -> str:
+    return name if name == BUILTIN_NAME else str(folder / name)
+
+
+def _named(reader: Reader | None, folder: Path, shipped: str) -> str | None:
+    if reader is None:
+        return None
+    text = reader.text()
+    return text if text == shipped else str(folder / text)
+
+
+def _profile(reader: Reader | None) -> Profile:
+    chosen = reader.choice(get_args(Profile), "extended") if reader else "extended"
+    return "strict" if chosen == "strict" else "extended"
+
+
+def _tenant(reader: Reader | None) -> str:
+    if reader is None:
+        return ZERO_TENANT
+    text = reader.text()
+    if not _GUID.fullmatch(text):
+        reader.problem("not a tenant id", "a GUID", text)
+    return text.lower()
+
+
+def _sinks(reader: Reader | None, folder: Path) -> tuple[tuple[str, str], ...]:
+    """A mapping of sink name to file."""
+    if reader is None:
+        return ()
+    return tuple(
+        (name, str(folder / child.text())) for name, child in reader.mapping(tuple(SINKS)).items()
+    )
