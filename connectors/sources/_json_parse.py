@@ -13,6 +13,7 @@ from dlpagent.connectors.sources._shapes import MAX_DEPTH
 
 # Python prints no integer above 4,300 digits; longer digits are kept as the text they are.
 _MAX_INT_DIGITS = 1_200
+_BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
 _NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 
@@ -38,6 +39,7 @@ def parse(raw: bytes) -> Parsed:
 
 
 def _parse_leniently(raw: bytes) -> Parsed:
+    raw = raw.removeprefix(_BOM)
     try:
         text, invalid = raw.decode("utf-8"), 0
     except UnicodeDecodeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -20,6 +20,17 @@ from dlpagent.records import Asset, Checkpoint
 Splitter = Callable[[Iterator[bytes], int, bool], Iterator[Span]]
 _BLANK = b" \t\r\n"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_TORN = "expected the end of the array, found the end of the file"
+
+
+class JsonStream(Protocol):
+    """What ByteStream gives: see there."""
+
+    problem: str | None
+    consumed: int
+
+    def blocks(self, start: int = 0) -> Iterator[bytes]:
+        """Blocks from the offset on."""
 
 
 def read_json_records(
@@ -37,14 +48,15 @@ def read_json_records(
         file.seek(0)
         stream = ByteStream(file)
         rows = RecordRows(asset.uri, str(path.resolve()), max_rows=batch_rows)
-        batches = _batches(stream, rows, split, cursor)
+        batches = record_batches(stream, rows, split, cursor)
         for batch, (position, consumed), last in mark_last(batches):
             yield batch, Checkpoint(position, done=last, bytes_read=consumed)
 
 
-def _batches(
-    stream: ByteStream, rows: RecordRows, split: Splitter, cursor: dict[str, Any]
+def record_batches(
+    stream: JsonStream, rows: RecordRows, split: Splitter, cursor: dict[str, Any]
 ) -> Iterator[tuple[pa.RecordBatch, tuple[dict[str, Any], int]]]:
+    """Batches from the cursor on, each with the cursor behind it and the bytes read for it."""
     row, offset = int(cursor["row"]), int(cursor["offset"])
     in_array = bool(cursor.get("in_array", False))
     for span in split(stream.blocks(offset), offset, in_array):
@@ -63,6 +75,8 @@ def _cursor(offset: int, row: int, in_array: bool) -> dict[str, Any]:
 
 def add_span(rows: RecordRows, span: Span, row: int) -> None:
     """Append the record of one span, or the reason why it cannot be read. Blank spans give none."""
+    if span.torn and span.in_array:
+        rows.add_problem("#stream", _TORN, row=row, offset=span.offset)
     if span.raw is None:
         problem = f"expected a record within the size limit, found one of {span.size} bytes"
         rows.add_problem("#record", problem, row=row, offset=span.offset)

@@ -7,7 +7,7 @@ so that what a part is called is decided in one place only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -19,6 +19,7 @@ from dlpagent.records import LOCATOR_TYPE, PartStatus, batch_of_columns, without
 _UNPLANNED = frozenset({"role", "from", "data"})
 _MAX_PLANS = 1_000
 _MAX_FLAT_INT = 1 << 63
+_Position = TypeVar("_Position")
 _Row = tuple[str, str, int, str | None, str | None, str | None, int, int | None]
 _Plan = tuple[tuple[str, str | None, str | None], ...]
 
@@ -152,12 +153,13 @@ class RecordRows:
 
 def _number_text(value: object) -> str | None:
     """An integer's digits, "" for what is no part (null, truth, fraction), None for the rest."""
-    kind = type(value)
-    if kind is int and -_MAX_FLAT_INT < value < _MAX_FLAT_INT:  # type: ignore[operator]
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, float):
+        return digits_of_float(value) or ""
+    if isinstance(value, int) and -_MAX_FLAT_INT < value < _MAX_FLAT_INT:
         return str(value)
-    if kind is float:
-        return digits_of_float(value) or ""  # type: ignore[arg-type]
-    return "" if value is None or kind is bool else None
+    return None
 
 
 def _is_encodable(text: str) -> bool:
@@ -174,13 +176,19 @@ def as_record(value: Any) -> Mapping[str, Any]:
 
 
 def mark_last(
-    batches: Iterator[tuple[pa.RecordBatch, Any]],
-) -> Iterator[tuple[pa.RecordBatch, Any, bool]]:
-    """Each batch with True for the last one, by looking one ahead."""
-    held: tuple[pa.RecordBatch, Any] | None = None
-    for batch in batches:
+    batches: Iterator[tuple[pa.RecordBatch, _Position]],
+) -> Iterator[tuple[pa.RecordBatch, _Position, bool]]:
+    """Each batch with True for the last one, by looking one ahead.
+
+    An empty batch at the end only moves the position of the one before it.
+    """
+    held: tuple[pa.RecordBatch, _Position] | None = None
+    for batch, position in batches:
+        if held is not None and batch.num_rows == 0:
+            held = held[0], position
+            continue
         if held is not None:
             yield (*held, False)
-        held = batch
+        held = batch, position
     if held is not None:
         yield (*held, True)

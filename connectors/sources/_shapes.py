@@ -57,7 +57,7 @@ _BODIES = ("content", "value", "parts", "text", "tool_calls", "function_call", "
 _STRUCTURE = _MESSAGE_LISTS | {
     *_BODIES, "message", "choices", "chosen", "rejected", "prompt", "completion", "contents",
     "function", "arguments", "input", "type", "role", "from", "thinking", "reasoning", "summary",
-    "delta", "response", "instruction", "image_url", "url", "source", "input_audio",
+    "delta", "response", "thoughts", "instruction", "image_url", "url", "source", "input_audio",
 }  # fmt: skip
 # Values of `type` that the chat formats define: constants, not content.
 _TYPES = frozenset({
