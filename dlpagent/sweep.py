@@ -26,9 +26,9 @@ from dlpagent.state import (
     Lease,
     PartProblem,
     Run,
-    RunStatus,
     State,
 )
+from dlpagent.state.model import RunStatus
 from dlpagent.tallies import items_of_batch
 from dlpagent.violations import ZERO_TENANT, Decision, Item, Violation, violations_of
 
@@ -75,7 +75,8 @@ class Result:
     """How a sweep ended.
 
     counters: what it read and found; unchanged: what earlier runs found in the assets it skipped;
-    assets: status → assets; unreachable: (place, message) of what could not be opened.
+    assets: status → assets; found: every asset by its uri; unreachable: (place, message) of what
+    could not be opened.
     """
 
     run_id: str
@@ -84,6 +85,7 @@ class Result:
     assets: dict[str, int] = field(default_factory=dict)
     unreachable: list[tuple[str, str]] = field(default_factory=list)
     unchanged: Counters = field(default_factory=Counters)
+    found: dict[str, Asset] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -138,6 +140,7 @@ class Sweep:
         for source in sources:
             try:
                 for asset in source.discover():
+                    result.found[asset.uri] = asset
                     yield source, asset
             except SourceError as error:
                 result.unreachable.append((error.where, str(error)))

@@ -17,7 +17,6 @@ from types import FrameType
 from typing import Any
 
 from dlpagent.classifiers.classify import ReferenceClassifier
-from dlpagent.classifiers.pack import BUILTIN, load_pack, merge
 from dlpagent.classifiers.sit import Pack, Profile
 from dlpagent.errors import ConfigurationError, ExitCode, SinkError
 from dlpagent.findings import LEVEL_FLOOR, LEVELS
@@ -28,13 +27,13 @@ from dlpagent.labels.taxonomy import Taxonomy
 from dlpagent.labels.taxonomy_files import load_taxonomy as read_taxonomy
 from dlpagent.outbox import Delivered, drain
 from dlpagent.ports import Classifier, Sink, Source
+from dlpagent.service.packs import BUILTIN_NAME, above, load_packs
 from dlpagent.service.settings import Home
 from dlpagent.service.wiring import Unreachable, open_sink
 from dlpagent.state import Counters, Run, State, open_state
 from dlpagent.sweep import Observer, Plan, Result, Sweep
 from dlpagent.violations import ZERO_TENANT
 
-BUILTIN_NAME = "builtin"
 EXAMPLE_NAME = "example"
 
 
@@ -109,16 +108,16 @@ class Session:
     def deliver(self) -> Delivered:
         """Drain the outbox into the sinks. A sink that cannot be opened leaves its events there."""
         sinks: dict[str, Sink] = {}
-        failures: list[str] = []
+        failures: dict[str, str] = {}
         with ExitStack() as stack:
             for name, target in self.settings.sinks:
                 try:
                     sinks[name] = open_sink(name, target)
                     stack.callback(sinks[name].close)
                 except SinkError as error:
-                    failures.append(str(error))
+                    failures[name] = str(error)
             delivered = drain(self.state, sinks)
-        return replace(delivered, errors=(*delivered.errors, *failures)) if failures else delivered
+        return replace(delivered, errors={**delivered.errors, **failures})
 
 
 def config_hash(settings: Settings) -> str:
@@ -147,40 +146,6 @@ def open_session(settings: Settings) -> Iterator[Session]:
         state = stack.enter_context(open_state(place))
         classifier = ReferenceClassifier.of(pack, evidence)
         yield Session(settings, home, pack, classifier, decider, state)
-
-
-def load_packs(names: Sequence[str], profile: Profile) -> Pack:
-    """The packs named (`builtin`, folders, SIT files, rule package XML) as one."""
-    base: Pack | None = None
-    packs = []
-    for name in names:
-        if name == BUILTIN_NAME:
-            packs.append(base := base or load_pack(BUILTIN, profile=profile))
-        else:
-            base = base or load_pack(BUILTIN, profile=profile)
-            packs.append(_load_one(Path(name), profile, base))
-    return packs[0] if len(packs) == 1 else merge(packs)
-
-
-def _load_one(path: Path, profile: Profile, base: Pack) -> Pack:
-    if path.suffix.lower() == ".xml":
-        from dlpagent.classifiers.rulepackage_xml import read_rule_package
-
-        return read_rule_package(path, base).pack
-    return load_pack(path, profile=profile, base=base)
-
-
-def above(pack: Pack, confidence: int) -> Pack:
-    """The pack without the patterns that lie below a confidence."""
-    from dlpagent.classifiers.pack import with_hash
-
-    sits = {
-        ident: replace(
-            sit, patterns=tuple(item for item in sit.patterns if item.confidence >= confidence)
-        )
-        for ident, sit in pack.sits.items()
-    }
-    return with_hash(replace(pack, sits=sits))
 
 
 def load_decider(policy: str, pack: Pack, taxonomy: str | None = None) -> PolicyDecider:
@@ -226,7 +191,7 @@ def watching_signals(received: list[int]) -> Iterator[None]:
 
 def exit_code(result: Result, settings: Settings, delivered: Delivered | None) -> ExitCode:
     """The contract: delivery failed (4), else incomplete (3), else findings (1), else clean (0)."""
-    if delivered is not None and not delivered.is_complete:
+    if delivered is not None and (delivered.pending or delivered.dead or delivered.errors):
         return ExitCode.DELIVERY
     if result.status != "complete":
         return ExitCode.INCOMPLETE

@@ -13,7 +13,8 @@ from typing import Any, get_args
 
 from dlpagent.classifiers.sit import Profile
 from dlpagent.errors import Problem, ProblemsError
-from dlpagent.service.session import BUILTIN_NAME, EXAMPLE_NAME, Settings
+from dlpagent.service.packs import BUILTIN_NAME
+from dlpagent.service.session import EXAMPLE_NAME, Settings
 from dlpagent.service.wiring import SINKS, SOURCES
 from dlpagent.violations import ZERO_TENANT
 from dlpagent.yaml_reader import Reader, read_yaml

@@ -41,7 +41,7 @@ def explain(
     from dlpagent.classifiers.explain import explain as trace
     from dlpagent.errors import ExitCode
     from dlpagent.service.cli.rules import find_sit
-    from dlpagent.service.session import load_packs
+    from dlpagent.service.packs import load_packs
     from dlpagent.service.trace_view import explanation_json, explanation_text
 
     checked_choice(output_format, "--format", ("text", "json"))

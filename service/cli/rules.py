@@ -42,7 +42,7 @@ def _sits(pack: Pack) -> list[Sit]:
 
 
 def _loaded(names: list[str] | None, profile: str) -> Pack:
-    from dlpagent.service.session import load_packs
+    from dlpagent.service.packs import load_packs
 
     checked_choice(profile, "--profile", ("strict", "extended"))
     return load_packs(names or ["builtin"], profile)  # type: ignore[arg-type]

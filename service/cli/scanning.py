@@ -303,13 +303,13 @@ def write_html(
     session: Session, result: Result, path: Path | None, figures: Mapping[str, Any]
 ) -> None:
     """The report, to a file or standard output."""
-    from dlpagent.connectors.sinks.report import report_html, write_report
+    from dlpagent.connectors.sinks.report import render_report, write_report
 
     data = report_data(session, result, datetime.now(UTC), figures)
     if path is not None:
         write_report(path, data)
     else:
-        sys.stdout.write(report_html(data))
+        sys.stdout.write(render_report(data))
 
 
 def _copy_to_stdout(path: Path) -> None:

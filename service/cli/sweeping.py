@@ -87,7 +87,7 @@ def status_of(file: Path, limit: int) -> dict[str, Any]:
             "state": state.place,
             "runs": [asdict(run) for run in runs],
             "assets": [asdict(item) for item in state.progress(runs[0].id)] if runs else [],
-            "violations": state.open_violations(),
+            "violations": state.violations_by_severity(),
             "delivery": [asdict(lag) for lag in state.outbox_lag()],
         }
 

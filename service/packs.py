@@ -1,0 +1,44 @@
+"""Packs by name: the built-in one, folders, SIT files, rule package XML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dlpagent.classifiers.pack import BUILTIN, load_pack, merge, with_hash
+from dlpagent.classifiers.sit import Pack, Profile
+
+BUILTIN_NAME = "builtin"
+
+
+def load_packs(names: Sequence[str], profile: Profile) -> Pack:
+    """The packs named (`builtin`, folders, SIT files, rule package XML) as one."""
+    base: Pack | None = None
+    packs = []
+    for name in names:
+        if name == BUILTIN_NAME:
+            packs.append(base := base or load_pack(BUILTIN, profile=profile))
+        else:
+            base = base or load_pack(BUILTIN, profile=profile)
+            packs.append(_load_one(Path(name), profile, base))
+    return packs[0] if len(packs) == 1 else merge(packs)
+
+
+def _load_one(path: Path, profile: Profile, base: Pack) -> Pack:
+    if path.suffix.lower() == ".xml":
+        from dlpagent.classifiers.rulepackage_xml import read_rule_package
+
+        return read_rule_package(path, base).pack
+    return load_pack(path, profile=profile, base=base)
+
+
+def above(pack: Pack, confidence: int) -> Pack:
+    """The pack without the patterns that lie below a confidence."""
+    sits = {
+        ident: replace(
+            sit, patterns=tuple(item for item in sit.patterns if item.confidence >= confidence)
+        )
+        for ident, sit in pack.sits.items()
+    }
+    return with_hash(replace(pack, sits=sits))

@@ -1,0 +1,206 @@
+"""What a finished sweep adds up to: the lines a person reads, and the data of the report."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from dlpagent.connectors.sinks.report_data import (
+    AssetFigures,
+    ReadProblem,
+    ReportData,
+    SitFindings,
+    Totals,
+)
+from dlpagent.findings import LEVELS, level_of
+from dlpagent.labels.taxonomy import Taxonomy
+from dlpagent.outbox import Delivered
+from dlpagent.service.session import Session
+from dlpagent.state import AssetProgress, Counters
+from dlpagent.sweep import Result
+from dlpagent.violations import Severity, SitRef, Violation
+
+MAX_LISTED = 500
+MAX_PROBLEMS = 1_000
+
+# What each status means to a person. "unchecked": read, but a rule was not applied.
+REASONS: Mapping[str, str] = {
+    "unread": "could not be read",
+    "protected": "protected and not read",
+    "opaque": "of a form that is not scanned",
+    "no_content": "without content (logging of content is off)",
+    "unchecked": "read, but a rule ran out of time or was cut off",
+}
+
+
+def incomplete_reasons(session: Session, result: Result) -> list[str]:
+    """One sentence per reason why the run is not complete; empty when it is."""
+    reasons = [f"{place}: {message.splitlines()[0]}" for place, message in result.unreachable]
+    counts = {**result.counters.statuses, "unchecked": _unchecked(session, result)}
+    for status, meaning in REASONS.items():
+        many = counts.get(status, 0)
+        if many and status not in session.settings.accept:
+            reasons.append(f"{many:,} part(s) {meaning}")
+    if failed := result.assets.get("failed", 0):
+        reasons.append(f"{failed} asset(s) could not be read to their end")
+    if pending := result.assets.get("pending", 0):
+        reasons.append(f"{pending} asset(s) were not reached")
+    return reasons
+
+
+def _unchecked(session: Session, result: Result) -> int:
+    """Problems that are no part's status: rules that were not applied."""
+    statuses = result.counters.statuses
+    unread = sum(many for status, many in statuses.items() if status != "read")
+    return max(0, result.counters.problems - unread)
+
+
+def summary_of(session: Session, result: Result) -> dict[str, Any]:
+    """The run in figures, as plain JSON values."""
+    return {
+        "run": result.run_id,
+        "status": result.status,
+        "assets": result.assets,
+        "counters": asdict(result.counters),
+        "incomplete": incomplete_reasons(session, result),
+    }
+
+
+def summary_lines(session: Session, result: Result, delivered: Delivered | None) -> Iterator[str]:
+    """What is told on stderr when a run is over."""
+    counters = result.counters + result.unchanged
+    levels = ", ".join(f"{counters.levels.get(level, 0):,} {level}" for level in reversed(LEVELS))
+    skipped = result.assets.get("skipped", 0)
+    yield (
+        f"{sum(result.assets.values()):,} asset(s){f' ({skipped:,} unchanged)' if skipped else ''}, "
+        f"{result.counters.records:,} records read; {counters.findings:,} findings ({levels})"
+    )
+    if session.decider is not None:
+        counts = severities(session, result)
+        many = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("high", "medium", "low"))
+        yield f"Violations: {many}"
+    for reason in incomplete_reasons(session, result):
+        yield f"Incomplete: {reason}"
+    if delivered is not None:
+        yield f"Events: {delivered.sent:,} delivered, {delivered.pending:,} waiting in the outbox"
+        for sink, message in delivered.errors.items():
+            yield f"Not delivered to {sink}: {message.splitlines()[0]}"
+
+
+def severities(session: Session, result: Result) -> dict[Severity, int]:
+    """Violations the run saw, by severity."""
+    return session.state.violations_by_severity(result.run_id)  # type: ignore[return-value]
+
+
+def report_data(
+    session: Session, result: Result, now: datetime, figures: Mapping[str, Any]
+) -> ReportData:
+    """Everything the report shows of a run. Raises StateError."""
+    progress = session.state.progress(result.run_id)
+    violations = tuple(worst_violations(session, result))
+    taxonomy = session.decider.taxonomy if session.decider else None
+    counters = result.counters
+    return ReportData(
+        generated_at=now,
+        totals=Totals(
+            assets=len(progress),
+            records=counters.records,
+            parts=counters.parts,
+            chars=counters.chars,
+            seconds=float(figures.get("seconds", 0.0)),
+        ),
+        coverage={status: many for status, many in counters.statuses.items()},  # type: ignore[misc]
+        pack=session.classifier.pack,
+        policy=session.decider.policy if session.decider else None,
+        run={"Run": result.run_id, "Pack": session.pack.name, "State": session.state.place},
+        incomplete=tuple(incomplete_reasons(session, result)),
+        problems=tuple(_problems(session, result, progress)),
+        problems_total=counters.problems,
+        sits=tuple(_sits(session, result)),
+        assets=tuple(_assets(result, progress, violations, taxonomy)),
+        violations=violations,
+        severities=severities(session, result),
+    )
+
+
+def worst_violations(session: Session, result: Result) -> list[Violation]:
+    """The violations the run saw, the most severe first; at most MAX_LISTED."""
+    order = {"high": 0, "medium": 1, "low": 2}
+    stored = (item.violation for item in session.state.violations(result.run_id))
+    return heapq.nsmallest(
+        MAX_LISTED, stored, key=lambda item: (order[item.severity], item.asset_uri, item.record_id)
+    )
+
+
+def _problems(
+    session: Session, result: Result, progress: list[AssetProgress]
+) -> Iterator[ReadProblem]:
+    left = MAX_PROBLEMS
+    for asset in progress:
+        if not asset.counters.problems or left <= 0:
+            continue
+        for item in session.state.problems(result.run_id, asset.asset_uri, limit=left):
+            left -= 1
+            yield ReadProblem(
+                asset.asset_uri,
+                item.record_id,
+                item.part,
+                item.status,  # type: ignore[arg-type]
+                item.reason,
+                item.locator,
+            )
+
+
+def _sits(session: Session, result: Result) -> Iterator[SitFindings]:
+    """Findings by SIT and level, counted from what is stored."""
+    names = session.classifier.sit_names
+    counts: dict[str, dict[str, int]] = {}
+    for batch in session.state.findings(result.run_id):
+        table = pa.Table.from_batches([batch.rows.select(["sit_id", "confidence"])])
+        for row in table.group_by(["sit_id", "confidence"]).aggregate([([], "count_all")]).to_pylist():
+            levels = counts.setdefault(row["sit_id"], {})
+            level = level_of(row["confidence"])
+            levels[level] = levels.get(level, 0) + row["count_all"]
+    for sit_id, levels in counts.items():
+        yield SitFindings(SitRef(sit_id, names.get(sit_id, sit_id)), **levels)
+
+
+def _assets(
+    result: Result,
+    progress: list[AssetProgress],
+    violations: tuple[Violation, ...],
+    taxonomy: Taxonomy | None,
+) -> Iterator[AssetFigures]:
+    for item in progress:
+        asset = result.found[item.asset_uri]
+        mine = [one for one in violations if one.asset_uri == item.asset_uri]
+        found: dict[Severity, int] = {}
+        for violation in mine:
+            found[violation.severity] = found.get(violation.severity, 0) + 1
+        yield AssetFigures(
+            uri=item.asset_uri,
+            kind=asset.kind,
+            connector=asset.connector,
+            records=item.counters.records,
+            violations=found,
+            labels=_labels(item.counters, taxonomy),
+            incomplete=item.status in ("incomplete", "failed", "pending"),
+            **{level: item.counters.levels.get(level, 0) for level in LEVELS},  # type: ignore[arg-type]
+        )
+
+
+def _labels(counters: Counters, taxonomy: Taxonomy | None) -> tuple[tuple[str, int], ...]:
+    """Labels the asset's items should carry, the most sensitive first."""
+    if taxonomy is None:
+        return ()
+    found = []
+    for ident, many in counters.labels.items():
+        label = taxonomy.get(ident)
+        name = taxonomy.path(label) if label else ident
+        found.append((label.priority if label else -1, name, many))
+    return tuple((name, many) for _, name, many in sorted(found, reverse=True))
