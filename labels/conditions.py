@@ -67,7 +67,7 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The part does not hold."""
+    """The part does not hold. Two of them cancel out, in words and meaning too."""
 
     part: Condition
 
@@ -97,11 +97,6 @@ class Found(NamedTuple):
 Finder = Callable[[Mapping[str, Tally], Stamps], "tuple[Found, ...] | None"]
 
 
-def negated(condition: Condition) -> Condition:
-    """Its opposite; two negations cancel out."""
-    return condition.part if isinstance(condition, Not) else Not(condition)
-
-
 def finder(condition: Condition) -> Finder:
     """The condition as a function, made once and called for every item."""
     match condition:
@@ -109,6 +104,8 @@ def finder(condition: Condition) -> Finder:
             return _any_finder((condition,))
         case LabelCondition():
             return _label_finder(condition)
+        case Not(Not(part)):
+            return finder(part)
         case Not(part):
             inner = finder(part)
             return lambda tallies, stamps: () if inner(tallies, stamps) is None else None
@@ -177,6 +174,8 @@ def needed_sits(condition: Condition) -> frozenset[str] | None:
     match condition:
         case SitCondition(sit):
             return frozenset({sit.id})
+        case Not(Not(part)):
+            return needed_sits(part)
         case All(parts):
             needs = [need for part in parts if (need := needed_sits(part)) is not None]
             return min(needs, key=len, default=None)
@@ -212,6 +211,8 @@ def meaning_of(condition: Condition) -> list[Any]:
             return ["sit", sit.id, min_count, max_count or 0, min_confidence, max_confidence]
         case LabelCondition(labels, state):
             return ["label", state or "", sorted(label.id for label in labels)]
+        case Not(Not(part)):
+            return meaning_of(part)
         case Not(part):
             return ["not", meaning_of(part)]
         case All(parts):

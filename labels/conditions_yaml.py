@@ -13,8 +13,8 @@ from dlpagent.labels.conditions import (
     AnyOf,
     Condition,
     LabelCondition,
+    Not,
     SitCondition,
-    negated,
 )
 from dlpagent.labels.names import Names, listed
 from dlpagent.yaml_reader import Reader
@@ -53,7 +53,7 @@ class ConditionReader:
         part = keys[kind]
         if kind == "not":
             inner = self.read(part)
-            return negated(inner) if inner else None
+            return Not(inner) if inner else None
         if kind == "label":
             return self._label(part)
         return self._group(part, kind) if kind in ("and", "or") else self._sits(keys, kind)

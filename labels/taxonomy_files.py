@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -208,7 +208,7 @@ def _check_order(drafts: Sequence[_Draft]) -> None:
                 )
             used.setdefault(label.priority, label.name)
     tops = sorted(drafts, key=_priority)
-    for draft, following in zip(tops, [*tops[1:], None], strict=True):
+    for draft, following in zip_longest(tops, tops[1:]):
         end = following.label.priority if following else None
         for child in draft.children:
             inside = end is None or child.label.priority <= end  # equal: noted above
