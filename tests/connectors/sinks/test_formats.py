@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlpagent.connectors.sinks._csv import safe_cell
@@ -136,6 +136,9 @@ def test_csv_reads_back_and_no_cell_is_a_formula() -> None:
 
 
 @given(st.text())
+@example(" =1+1")
+@example("  ＝1")
+@example("'=1")
 def test_a_safe_cell_gives_the_text_back_and_starts_no_formula(text: str) -> None:
     cell = safe_cell(text)
     assert not cell.lstrip(" ").startswith(tuple("=+-@\t\r\n＝＋－＠"))
