@@ -5,7 +5,7 @@ Rooms implement them; service/wiring.py joins them by name. No inheritance is ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,7 +56,7 @@ class Decider(Protocol):
     def policy(self) -> PolicyRef:
         """Which policy it applies."""
 
-    def levels(self, asset: Asset) -> frozenset[ItemLevel]:
+    def levels(self, asset: Asset) -> Set[ItemLevel]:
         """Which items of an asset it wants to decide on: its records, the whole of it, or both."""
 
     def decide(self, item: Item) -> Decision:
