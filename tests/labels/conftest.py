@@ -1,4 +1,4 @@
-"""What the tests of labels share: the shipped taxonomy, a small pack of SIT names, policies in YAML."""
+"""What the tests of labels share: the shipped taxonomy, a few SIT names, policies in YAML."""
 
 import re
 from collections.abc import Callable

@@ -156,7 +156,7 @@ def test_a_name_that_two_sits_share_asks_for_an_id(taxonomy):
         parse_policy(text, "p.yaml", taxonomy=taxonomy, sit_names=names)
 
 
-def test_an_id_the_pack_lacks_can_be_kept_with_a_warning(condition_of, policy_of):
+def test_an_id_the_pack_lacks_can_be_kept_with_a_warning(condition_of):
     missing = "00000000-0000-0000-0000-0000000000ff"
     condition = condition_of(f"{{sit: {missing}}}", unknown_sits="warning")
     assert condition == SitCondition(SitRef(missing, missing))

@@ -1,4 +1,4 @@
-"""The decision on an item: tables of findings, labels and places, and the laws that hold for all."""
+"""The decision on an item: tables of findings, labels and places, and laws that hold for all."""
 
 import pickle
 from dataclasses import replace
@@ -51,7 +51,7 @@ def outcome(decision):
     return label, {rule.rule_name for rule in decision.fired}
 
 
-# --- the shipped policy -----------------------------------------------------------------------------
+# --- the shipped policy -------------------------------------------------------------------------
 
 SHORT = {
     "Card": "50842eb7-edc8-4019-85dd-5a5c1f2bb085",
@@ -172,7 +172,9 @@ def shipped(shipped_sits):
 
 
 @pytest.mark.parametrize(("found", "labels", "place", "label", "fired"), SHIPPED)
-def test_the_shipped_policy_decides(shipped, found, labels, place, label, fired):
+def test_the_shipped_policy_decides(  # noqa: PLR0917 - one row of the table
+    shipped, found, labels, place, label, fired
+):
     item = item_at(place, tallies_of(found, SHORT), tuple(filter(None, [labels])))
     assert outcome(PolicyDecider(shipped).decide(item)) == (
         label,
@@ -185,7 +187,7 @@ def test_every_rule_of_the_shipped_policy_fires_in_the_table(shipped):
     assert {RULES[word] for word in fired} == {rule.name for rule in shipped.rules}
 
 
-# --- places -----------------------------------------------------------------------------------------
+# --- places -------------------------------------------------------------------------------------
 
 WHERE = """rules:
 """ + "".join(
@@ -257,7 +259,9 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("kind", "level", "roles", "app", "user", "uri", "expected"), PLACES)
-def test_rules_fire_where_they_apply(policy_of, kind, level, roles, app, user, uri, expected):
+def test_rules_fire_where_they_apply(  # noqa: PLR0917 - one row of the table
+    policy_of, kind, level, roles, app, user, uri, expected
+):
     words = set(ALWAYS.split()) | {word for word in expected.split() if word[0] not in "+-"}
     words -= {word[1:] for word in expected.split() if word[0] == "-"}
     asset = Asset(uri or "x:///a", kind, "test", item=level)
@@ -296,7 +300,7 @@ def test_a_violation_names_the_most_telling_location(policy_of, locations, place
     assert fired.location == named
 
 
-# --- levels -----------------------------------------------------------------------------------------
+# --- levels -------------------------------------------------------------------------------------
 
 
 def rule_yaml(conditions, *more):
@@ -339,7 +343,7 @@ def test_a_rule_is_decided_once_and_on_its_own_level_only(policy_of):
     assert not decider.decide(Item(asset, "asset", "", A1, "e")).fired
 
 
-# --- ceilings ---------------------------------------------------------------------------------------
+# --- ceilings -----------------------------------------------------------------------------------
 
 CEILING = "auto_labels: [{label: Confidential/Finance, conditions: {sit: A}}]\n"
 
@@ -385,33 +389,57 @@ def test_a_ceiling_with_conditions_asks_for_both(policy_of):
     )
 
 
-# --- what is said -----------------------------------------------------------------------------------
+# --- what is said -------------------------------------------------------------------------------
 
+CARDS = "Found Credit Card Number (%d unique, confidence 85)"
 MANUAL = (f"MSIP_Label_{GENERAL}_Enabled=true", f"MSIP_Label_{GENERAL}_Method=Privileged")
 
 
 @pytest.mark.parametrize(
     ("found", "labels", "reason"),
     [
-        ("Card 85x2", (), "Found Credit Card Number (2 unique, confidence 85), which calls for "
-                          "Confidential/Finance."),
-        ("GitHub 85", (), "Whoever holds a credential gets in; found GitHub Personal Access Token "
-                          "(1 unique, confidence 85), which calls for Highly Confidential/Credentials."),
-        ("Card 85", ("General",), "Found Credit Card Number (1 unique, confidence 85), which calls for "
-                                  "Confidential/Finance; it carries General, which is lower."),
-        ("Card 85", MANUAL, "Found Credit Card Number (1 unique, confidence 85), which calls for "
-                            "Confidential/Finance; it carries General, which is lower and was set by "
-                            "hand, so a person must raise it."),
-        ("Card 85", (FIN,), "It carries Confidential/Finance already, as Credit Card Number (1 unique, "
-                            "confidence 85) calls for."),
-        ("Card 85", (HC,), "It carries Highly Confidential/All Employees, which is never lowered; "
-                           "Credit Card Number (1 unique, confidence 85) calls for "
-                           "Confidential/Finance only."),
-        ("", (HC,), "It carries Highly Confidential/All Employees and nothing found calls for a label."),
-        ("", ("General", "odd"), "It carries General and nothing found calls for a label; it also "
-                                 "carries labels this taxonomy does not know: 1 given by name."),
+        ("Card 85x2", (), CARDS % 2 + ", which calls for Confidential/Finance."),
+        (
+            "GitHub 85",
+            (),
+            "Whoever holds a credential gets in; found GitHub Personal Access Token (1 unique, "
+            "confidence 85), which calls for Highly Confidential/Credentials.",
+        ),
+        (
+            "Card 85",
+            ("General",),
+            CARDS % 1
+            + ", which calls for Confidential/Finance; it carries General, which is lower.",
+        ),
+        (
+            "Card 85",
+            MANUAL,
+            CARDS
+            % 1
+            + ", which calls for Confidential/Finance; it carries General, which is lower "
+            "and was set by hand, so a person must raise it.",
+        ),
+        (
+            "Card 85",
+            (FIN,),
+            "It carries Confidential/Finance already, as Credit Card Number (1 unique, confidence "
+            "85) calls for.",
+        ),
+        (
+            "Card 85",
+            (HC,),
+            "It carries Highly Confidential/All Employees, which is never lowered; Credit Card "
+            "Number (1 unique, confidence 85) calls for Confidential/Finance only.",
+        ),
+        ("", (HC,), f"It carries {HC} and nothing found calls for a label."),
+        (
+            "",
+            ("General", "odd"),
+            "It carries General and nothing found calls for a label; it also carries labels this "
+            "taxonomy does not know: 1 given by name.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_recommendation_says_why_in_one_sentence(shipped, found, labels, reason):
     item = item_at("doc", tallies_of(found, SHORT), labels)
     assert PolicyDecider(shipped).decide(item).recommendation.reason == reason
@@ -449,7 +477,7 @@ def test_a_decision_becomes_violations_with_both_labels(shipped):
         assert one.policy.version.startswith("1+")
 
 
-# --- laws -------------------------------------------------------------------------------------------
+# --- laws ---------------------------------------------------------------------------------------
 
 FOUND = st.dictionaries(
     st.sampled_from(sorted(SHORT.values())),

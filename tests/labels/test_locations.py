@@ -49,7 +49,7 @@ def test_every_location_of_the_vocabulary_is_reached_by_some_item():
 
 
 @pytest.mark.parametrize(("kind", "roles", "app", "expected"), CASES)
-def test_no_item_is_where_its_asset_could_not_be(kind, roles, app, expected):
+def test_no_item_is_where_its_asset_could_not_be(kind, roles, app, expected):  # noqa: ARG001
     asset = Asset("x:///", kind, "x", app=app)
     assert set(locations_of(kind, roles, app)) <= possible_locations(asset)
 

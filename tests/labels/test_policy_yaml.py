@@ -64,7 +64,10 @@ def test_every_field_of_a_rule_is_read(policy_of):
         user: jane
         asset: file:///x
         labels: [General]
-        findings: [{{sit: A, confidence: 90, unique: 2, count: 5}}, {{sit: B}}, {{sit: A, confidence: 95}}]
+        findings:
+          - {{sit: A, confidence: 90, unique: 2, count: 5}}
+          - {{sit: B}}
+          - {{sit: A, confidence: 95}}
 """
     )
     (rule,) = policy.rules
@@ -98,8 +101,11 @@ def test_a_rule_without_more_is_audited_anywhere(policy_of):
         None,
         None,
     )
-    assert not (rule.apps or rule.users or rule.assets)
+    assert not any([rule.apps, rule.users, rule.assets])
 
+
+ONE = HEAD + "rules:\n" + RULE
+TRIED = ONE + "    examples: [{fires: true, findings: [%s]}]\n"
 
 WRONG = [
     ("", 1, "the file is empty"),
@@ -117,35 +123,35 @@ WRONG = [
     (HEAD + "sit_groups: {x: [F]}\nrules:\n" + RULE, 4, "the pack has no such SIT"),
     (HEAD + "sit_groups: {x: []}\nrules:\n" + RULE, 4, "the list is empty"),
     (HEAD + "rules:\n  - text\n", 5, "a mapping"),
-    (HEAD + "rules:\n" + RULE + "    severty: low\n", 9, "Did you mean severity?"),
+    (ONE + "    severty: low\n", 9, "Did you mean severity?"),
     (HEAD + "rules:\n" + RULE.replace("low", "grave"), 7, "one of low, medium, high"),
     (HEAD + "rules:\n" + RULE.replace(ID, "1"), 5, "not a GUID"),
     (HEAD + "rules:\n" + RULE.replace("    conditions: {sit: A}\n", ""), 5, "can never fire"),
     (HEAD + "rules:\n" + RULE.replace("    severity: low\n", ""), 5, "severity is missing"),
-    (HEAD + "rules:\n" + RULE + "    mode: off\n", 9, "one of enforce, audit, simulate"),
-    (HEAD + "rules:\n" + RULE + "    item: file\n", 9, "one of record, asset"),
-    (HEAD + "rules:\n" + RULE + "    locations: [prompt, moon]\n", 9, "one of upload, response"),
-    (HEAD + "rules:\n" + RULE + "    locations: prompt\n", 9, "a list"),
-    (HEAD + "rules:\n" + RULE + "    locations: []\n", 9, "the list is empty"),
-    (HEAD + "rules:\n" + RULE + "    actions: [explode]\n", 9, "one of audit, notify"),
-    (HEAD + "rules:\n" + RULE + "    actions: []\n", 9, "the list is empty"),
-    (HEAD + "rules:\n" + RULE + "    apps: [ChatGPT]\n", 9, "a mapping"),
-    (HEAD + "rules:\n" + RULE + "    users: {}\n", 9, "nothing is included or excluded"),
-    (HEAD + "rules:\n" + RULE + "    users: {includes: [x]}\n", 9, "unknown key"),
-    (HEAD + "rules:\n" + RULE + "    assets: {include: x}\n", 9, "a list"),
-    (HEAD + "rules:\n" + RULE + "    ceiling: Secret\n", 9, "the taxonomy has no such label"),
-    (HEAD + "rules:\n" + RULE + "    ceiling: All Employees\n", 9, "several labels have this name"),
-    (HEAD + "rules:\n" + RULE + "    examples: [{at: prompt}]\n", 9, "the key fires is missing"),
-    (HEAD + "rules:\n" + RULE + "    examples: [{fires: yes}]\n", 9, "true or false"),
-    (HEAD + "rules:\n" + RULE + "    examples: [{fires: true, at: moon}]\n", 9, "one of upload"),
-    (HEAD + "rules:\n" + RULE + "    examples: [{fires: true, findings: [{sit: F}]}]\n", 9, "no such SIT"),
-    (HEAD + "rules:\n" + RULE + "    examples: [{fires: true, findings: [{}]}]\n", 9, "sit is missing"),
-    (HEAD + "rules:\n" + RULE + "    examples: [{fires: true, findings: [{sit: A, confidence: 0}]}]\n",
+    (ONE + "    mode: off\n", 9, "one of enforce, audit, simulate"),
+    (ONE + "    item: file\n", 9, "one of record, asset"),
+    (ONE + "    locations: [prompt, moon]\n", 9, "one of upload, response"),
+    (ONE + "    locations: prompt\n", 9, "a list"),
+    (ONE + "    locations: []\n", 9, "the list is empty"),
+    (ONE + "    actions: [explode]\n", 9, "one of audit, notify"),
+    (ONE + "    actions: []\n", 9, "the list is empty"),
+    (ONE + "    apps: [ChatGPT]\n", 9, "a mapping"),
+    (ONE + "    users: {}\n", 9, "nothing is included or excluded"),
+    (ONE + "    users: {includes: [x]}\n", 9, "unknown key"),
+    (ONE + "    assets: {include: x}\n", 9, "a list"),
+    (ONE + "    ceiling: Secret\n", 9, "the taxonomy has no such label"),
+    (ONE + "    ceiling: All Employees\n", 9, "several labels have this name"),
+    (ONE + "    examples: [{at: prompt}]\n", 9, "the key fires is missing"),
+    (ONE + "    examples: [{fires: yes}]\n", 9, "true or false"),
+    (ONE + "    examples: [{fires: true, at: moon}]\n", 9, "one of upload"),
+    (TRIED % "{sit: F}", 9, "no such SIT"),
+    (TRIED % "{}", 9, "sit is missing"),
+    (TRIED % "{sit: A, confidence: 0}",
      9, "from 1 to 100"),
-    (HEAD + "rules:\n" + RULE + "    examples: [{fires: true, findings: [{sit: A, unique: 3, count: 2}]}]\n",
+    (TRIED % "{sit: A, unique: 3, count: 2}",
      9, "out of range"),
-    (HEAD + "rules:\n" + RULE + RULE.replace("one", "two"), 9, "the rule of line 5 has the same id"),
-    (HEAD + "rules:\n" + RULE + RULE.replace(ID, ID2), 9, "the rule of line 5 has the same name"),
+    (ONE + RULE.replace("one", "two"), 9, "the rule of line 5 has the same id"),
+    (ONE + RULE.replace(ID, ID2), 9, "the rule of line 5 has the same name"),
     (HEAD + "auto_labels: [{label: General}]\n", 4, "conditions is missing"),
     (HEAD + "auto_labels: [{conditions: {sit: A}}]\n", 4, "label is missing"),
     (HEAD + "auto_labels: [{label: Confidential, conditions: {sit: A}}]\n", 4,
@@ -192,7 +198,7 @@ def test_a_missing_file_is_named(tmp_path, taxonomy):
 @pytest.mark.parametrize("seed", range(40))
 def test_a_mangled_policy_is_read_or_refused_but_never_crashes(taxonomy, shipped_sits, seed):
     lines = EXAMPLE_POLICY.read_text("utf-8").splitlines()
-    picked = random.Random(seed)
+    picked = random.Random(seed)  # noqa: S311 - repeatable, not secret
     for _ in range(picked.randint(1, 6)):
         at = picked.randrange(len(lines))
         match picked.randrange(4):

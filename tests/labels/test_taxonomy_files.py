@@ -177,10 +177,11 @@ def test_a_sublabel_given_both_inside_and_beside_its_parent_is_kept_once():
 @pytest.mark.parametrize("priorities", [(0, 0, 0), (5, 1, 9), (None, None, None)])
 def test_priorities_that_give_no_order_are_replaced_by_positions(priorities):
     top, below, other = priorities
+    inner = {"id": B, "name": "B", "priority": below}
     content = [
-        {"id": A, "name": "A", "priority": top, "sublabels": [{"id": B, "name": "B", "priority": below}]},
+        {"id": A, "name": "A", "priority": top, "sublabels": [inner]},
         {"id": C, "name": "C", "priority": other},
-    ]  # fmt: skip
+    ]
     taxonomy = parse_taxonomy(json.dumps(content), "l.json")
     assert [label.priority for label in taxonomy.labels] == [0, 1, 2]
     assert taxonomy.labels[1].parent or taxonomy.labels[2].parent
