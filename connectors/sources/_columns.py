@@ -6,27 +6,23 @@ integers as digits, dates and times as ISO prints them, numbers with a fraction 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
-
 from dlpagent.connectors.sources._json_parse import invalid_utf8_bytes
+from dlpagent.connectors.sources._leaves import _WHOLE_FLOATS
+from dlpagent.connectors.sources._shapes import _TOKEN_KEYS
 
 # text: read. bytes: read if its first value is UTF-8. opaque: reported once. skip: holds no text.
 LeafKind = Literal["text", "bytes", "opaque", "skip"]
 
-# Columns of tokenised corpora: numbers of a vocabulary, which no pattern can match.
-TOKEN_COLUMNS = frozenset({
-    "input_ids", "token_ids", "tokens", "attention_mask", "token_type_ids", "position_ids",
-    "labels", "label_ids", "special_tokens_mask", "loss_mask", "decoder_input_ids",
-})  # fmt: skip
-# A whole number this large in a column of fractions is a number someone lost to a spreadsheet or a
-# data frame (a column of integers with gaps becomes float64); beyond 2**53 digits are not exact.
-_FLOAT_INTEGERS = (1e6, 2.0**53)
 _MAX_NESTING = 60
+_PROBE_VALUES = 16
 
 
 class Leaf(NamedTuple):
@@ -39,7 +35,7 @@ class Leaf(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """values: large_string, large_binary, or struct, list and map of them; None: nothing to read.
+    """values: large_string, struct, list and map of it, or large_binary; None: nothing to read.
 
     invalid_bytes were not UTF-8 and stand as U+FFFD.
     """
@@ -52,24 +48,28 @@ def leaves_of(schema: pa.Schema) -> list[Leaf]:
     """Every innermost field of the schema and what is to be done with it."""
     leaves: list[Leaf] = []
     for field in schema:
-        _walk(field.type, field.name, field.name, False, leaves)
+        leaves.extend(_leaves(field.type, field.name, field.name, False, 0))
     return leaves
 
 
-def _walk(kind: pa.DataType, column: str, path: str, repeated: bool, leaves: list[Leaf]) -> None:
-    kind = _storage(kind)
-    if path.count(".") > _MAX_NESTING:
-        leaves.append(Leaf(column, path, "opaque", f"nesting deeper than {_MAX_NESTING} levels"))
+def _leaves(
+    stored: pa.DataType, column: str, path: str, repeated: bool, depth: int
+) -> Iterator[Leaf]:
+    kind = _storage(stored)
+    if depth > _MAX_NESTING:
+        yield Leaf(column, path, "opaque", f"nesting deeper than {_MAX_NESTING} levels")
     elif pt.is_struct(kind):
         for field in kind:
-            _walk(field.type, column, f"{path}.{field.name}", repeated, leaves)
+            yield from _leaves(field.type, column, f"{path}.{field.name}", repeated, depth + 1)
     elif pt.is_map(kind):
-        _walk(kind.key_type, column, f"{path}.key", True, leaves)
-        _walk(kind.item_type, column, f"{path}.value", True, leaves)
+        yield from _leaves(kind.key_type, column, f"{path}.key", True, depth + 1)
+        yield from _leaves(kind.item_type, column, f"{path}.value", True, depth + 1)
     elif _is_list(kind):
-        _walk(kind.value_type, column, f"{path}[]", True, leaves)
+        yield from _leaves(kind.value_type, column, f"{path}[]", True, depth + 1)
+    elif getattr(stored, "extension_name", "") == "arrow.uuid":
+        yield Leaf(column, path, "skip", str(stored))
     else:
-        leaves.append(Leaf(column, path, _leaf_kind(kind, column, path, repeated), str(kind)))
+        yield Leaf(column, path, _leaf_kind(kind, column, path, repeated), str(kind))
 
 
 def _storage(kind: pa.DataType) -> pa.DataType:
@@ -84,44 +84,74 @@ def _storage(kind: pa.DataType) -> pa.DataType:
 
 
 def _leaf_kind(kind: pa.DataType, column: str, path: str, repeated: bool) -> LeafKind:
-    if _is_string(kind) or pt.is_temporal(kind) and not _is_length_of_time(kind):
+    if pt.is_integer(kind) and repeated and column in _TOKEN_KEYS:
+        return "opaque"
+    if _is_text(kind) or (pt.is_float64(kind) and not repeated):
         return "text"
-    if pt.is_integer(kind):
-        return "opaque" if repeated and column in TOKEN_COLUMNS else "text"
-    if pt.is_decimal(kind):
-        return "text" if kind.scale == 0 else "skip"
-    if pt.is_float64(kind):
-        return "skip" if repeated else "text"
-    if pt.is_floating(kind) or pt.is_boolean(kind) or pt.is_null(kind) or _is_length_of_time(kind):
+    if pt.is_floating(kind) or pt.is_decimal(kind) or pt.is_boolean(kind) or pt.is_null(kind):
         return "skip"
-    if _is_binary(kind) and path == column:
-        return "bytes"
-    return "opaque"
+    if _is_length_of_time(kind):
+        return "skip"
+    return "bytes" if _is_binary(kind) and path == column else "opaque"
 
 
-def texts_of(array: pa.Array, *, repeated: bool = False, name: str = "") -> Texts:
-    """The array with every leaf as text and whatever is not text taken out.
+def _is_text(kind: pa.DataType) -> bool:
+    """True for types whose every value has a text of its own."""
+    if pt.is_decimal(kind):
+        return bool(kind.scale == 0)
+    is_moment = pt.is_temporal(kind) and not _is_length_of_time(kind)
+    return _is_string(kind) or bool(pt.is_integer(kind)) or is_moment
+
+
+class _Place(NamedTuple):
+    """Where an array stands: its top-level column, whether a list is above it, and how deep."""
+
+    column: str
+    repeated: bool = False
+    depth: int = 0
+
+    def below(self, *, repeated: bool = False) -> _Place:
+        return _Place(self.column, self.repeated or repeated, self.depth + 1)
+
+
+def texts_of(array: pa.Array, column: str) -> Texts:
+    """The column with every leaf as text and whatever is not text taken out.
 
     Nulls stay null, but a null list becomes an empty one and a null struct one of nulls.
     """
-    if isinstance(array.type, pa.BaseExtensionType):
-        return texts_of(array.storage, repeated=repeated, name=name)
-    if pt.is_run_end_encoded(array.type):
-        return texts_of(pc.run_end_decode(array), repeated=repeated, name=name)
-    if pt.is_dictionary(array.type):
-        plain = texts_of(array.dictionary, repeated=repeated, name=name)
-        return plain if plain.values is None else Texts(plain.values.take(array.indices), plain[1])
-    if pt.is_struct(array.type):
-        return _struct_texts(array, repeated, name)
-    if pt.is_map(array.type):
-        return _map_texts(array, name)
-    if _is_list(array.type):
-        return _list_texts(array, name)
-    if _is_binary(array.type):
-        return Texts(array.cast(pa.large_binary()))
-    if _leaf_kind(array.type, name, name, repeated) != "text":
+    return _texts(array, _Place(column))
+
+
+def _texts(array: pa.Array, place: _Place) -> Texts:  # noqa: PLR0911  one line per kind of type
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        is_uuid = kind.extension_name == "arrow.uuid"
+        return Texts(None) if is_uuid else _texts(array.storage, place)
+    if pt.is_run_end_encoded(kind):
+        return _texts(pc.run_end_decode(array), place)
+    if pt.is_dictionary(kind):
+        return _dictionary_texts(array, place)
+    if place.depth > _MAX_NESTING:
+        return Texts(None)
+    if pt.is_struct(kind):
+        return _struct_texts(array, place)
+    if pt.is_map(kind):
+        return _map_texts(array, place)
+    if _is_list(kind):
+        return _list_texts(array, place)
+    if _is_binary(kind):
+        return Texts(array.cast(pa.large_binary()) if place.depth == 0 else None)
+    if _leaf_kind(kind, place.column, "", place.repeated) != "text":
         return Texts(None)
     return _leaf_texts(array)
+
+
+def _dictionary_texts(array: pa.Array, place: _Place) -> Texts:
+    used = pc.unique(array.indices).drop_null()
+    plain = _texts(array.dictionary.take(used), place)
+    if plain.values is None:
+        return plain
+    return Texts(plain.values.take(pc.index_in(array.indices, used)), plain.invalid_bytes)
 
 
 def _leaf_texts(array: pa.Array) -> Texts:
@@ -132,7 +162,7 @@ def _leaf_texts(array: pa.Array) -> Texts:
         text = array.cast(pa.timestamp(kind.unit)).cast(pa.large_string())
         return Texts(pc.binary_join_element_wise(text, pa.scalar("Z", pa.large_string()), ""))
     if pt.is_float64(kind):
-        low, high = _FLOAT_INTEGERS
+        low, high = _WHOLE_FLOATS
         size = pc.abs(array)
         whole = pc.and_(pc.equal(pc.floor(array), array), pc.less(size, high))
         wanted = pc.fill_null(pc.and_(whole, pc.greater_equal(size, low)), False)
@@ -159,11 +189,11 @@ def _repaired(array: pa.Array) -> Texts:
     return Texts(pa.array(texts, pa.large_string()), invalid)
 
 
-def _struct_texts(array: pa.Array, repeated: bool, name: str) -> Texts:
+def _struct_texts(array: pa.Array, place: _Place) -> Texts:
     children, names, invalid = [], [], 0
     for field, child in zip(array.type, array.flatten(), strict=True):
-        texts = texts_of(child, repeated=repeated, name=name)
-        if texts.values is not None and not _is_binary(texts.values.type):
+        texts = _texts(child, place.below())
+        if texts.values is not None:
             children.append(texts.values)
             names.append(field.name)
             invalid += texts.invalid_bytes
@@ -172,37 +202,28 @@ def _struct_texts(array: pa.Array, repeated: bool, name: str) -> Texts:
     return Texts(pa.StructArray.from_arrays(children, names=names), invalid)
 
 
-def _list_texts(array: pa.Array, name: str) -> Texts:
-    if _is_token_list(array.type, name):
+def _list_texts(array: pa.Array, place: _Place) -> Texts:
+    if place.column in _TOKEN_KEYS and pt.is_integer(_storage(array.type.value_type)):
         return Texts(None)
-    texts = texts_of(pc.list_flatten(array), repeated=True, name=name)
-    if texts.values is None or _is_binary(texts.values.type):
-        return Texts(None)
+    texts = _texts(pc.list_flatten(array), place.below(repeated=True))
+    if texts.values is None:
+        return texts
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-    return Texts(pa.LargeListArray.from_arrays(_offsets(lengths), texts.values), texts[1])
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))), pa.int64())
+    return Texts(pa.LargeListArray.from_arrays(offsets, texts.values), texts.invalid_bytes)
 
 
-def _map_texts(array: pa.Array, name: str) -> Texts:
+def _map_texts(array: pa.Array, place: _Place) -> Texts:
     places = array.offsets.to_numpy()
-    first, last = int(places[0]), int(places[-1])
-    keys = texts_of(array.keys.slice(first, last - first), repeated=True, name=name)
-    items = texts_of(array.items.slice(first, last - first), repeated=True, name=name)
+    first, count = int(places[0]), int(places[-1] - places[0])
+    keys = _texts(array.keys.slice(first, count), place.below(repeated=True))
+    items = _texts(array.items.slice(first, count), place.below(repeated=True))
     if keys.values is None or not _is_string(keys.values.type):
         return Texts(None)
-    values = items.values
-    if values is None or _is_binary(values.type):
-        values = pa.nulls(last - first, pa.large_string())
+    values = pa.nulls(count, pa.large_string()) if items.values is None else items.values
     offsets = pa.array(places - first, pa.int32())
     invalid = keys.invalid_bytes + items.invalid_bytes
     return Texts(pa.MapArray.from_arrays(offsets, keys.values, values), invalid)
-
-
-def _offsets(lengths: np.ndarray[Any, Any]) -> pa.Array:
-    return pa.array(np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))), pa.int64())
-
-
-def _is_token_list(kind: pa.DataType, name: str) -> bool:
-    return name in TOKEN_COLUMNS and pt.is_integer(_storage(kind.value_type))
 
 
 def _is_string(kind: pa.DataType) -> bool:
@@ -215,7 +236,7 @@ def _is_binary(kind: pa.DataType) -> bool:
         or pt.is_large_binary(kind)
         or pt.is_binary_view(kind)
         or pt.is_fixed_size_binary(kind)
-    ) and not pt.is_decimal(kind)
+    )
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -250,3 +271,17 @@ def text_sizes(array: pa.Array) -> np.ndarray[Any, Any]:
         return np.full(len(array), share, np.int64)
     filled = pc.fill_null(lengths.cast(pa.int64()), 0)
     return np.asarray(filled.to_numpy(zero_copy_only=False), np.int64)
+
+
+def begins_as_text(column: pa.Array) -> bool | None:
+    """True when its first values are UTF-8 without NUL, False when not; None without any value."""
+    values = islice((value.as_py() for value in column if value.is_valid), _PROBE_VALUES)
+    looks = [_is_utf8(value) for value in values]
+    return all(looks) if looks else None
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        return b"\x00" not in value and value.decode("utf-8") is not None
+    except UnicodeDecodeError:
+        return False
