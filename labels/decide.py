@@ -18,6 +18,7 @@ from dlpagent.labels.conditions import (
 from dlpagent.labels.locations import Location, glob_test, locations_of, possible_locations
 from dlpagent.labels.policy import Policy, Rule, item_level
 from dlpagent.labels.stamps import NO_STAMPS, Stamp, Stamps, read_stamps
+from dlpagent.labels.taxonomy import Taxonomy
 from dlpagent.records import Asset, ItemLevel
 from dlpagent.violations import (
     Decision,
@@ -98,6 +99,11 @@ class PolicyDecider:
     def policy(self) -> PolicyRef:
         """Which policy it applies."""
         return self._ref
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The labels it recommends from."""
+        return self._policy.taxonomy
 
     def levels(self, asset: Asset) -> set[ItemLevel]:
         """The levels of items the asset must be cut into: one decision is asked for each.

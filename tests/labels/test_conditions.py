@@ -1,7 +1,7 @@
 """Conditions: what holds, what is said of it, and the laws of their algebra."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlpagent.labels.conditions import (
@@ -92,7 +92,7 @@ def test_a_label_leaf_asks_what_the_item_carries(condition, stamps, holds):
 def test_what_was_found_is_named_with_its_count_and_confidence():
     tallies = tally("A", (95, 9, 2), (75, 1, 1), (65, 5, 5))
     assert in_words(finder(sit("A"))(tallies, NO_STAMPS)) == "SIT A (3 unique, confidence 95)"
-    low = sit("A", 1, None, 1, 70)
+    low = sit("A", 1, None, 1, 65)
     assert in_words(finder(low)(tallies, NO_STAMPS)) == "SIT A (5 unique, confidence 65)"
 
 
@@ -192,12 +192,14 @@ def plainly_holds(condition, tallies, stamps):  # noqa: PLR0911 - one per kind o
     raise AssertionError(condition)
 
 
+@settings(deadline=None)
 @given(TREE, TALLIES, STAMPS)
 def test_a_finder_holds_exactly_when_the_plain_meaning_does(condition, tallies, stamps):
     found = finder(condition)(tallies, stamps)
     assert (found is not None) is plainly_holds(condition, tallies, stamps)
 
 
+@settings(deadline=None)
 @given(TREE, TALLIES, STAMPS)
 def test_what_is_named_was_found_and_asked_for(condition, tallies, stamps):
     found = finder(condition)(tallies, stamps) or ()
@@ -205,6 +207,7 @@ def test_what_is_named_was_found_and_asked_for(condition, tallies, stamps):
     assert {one.sit_id for one in found if one.sit_id} <= asked & set(tallies)
 
 
+@settings(deadline=None)
 @given(TREE, TALLIES, STAMPS)
 def test_without_a_needed_sit_nothing_holds(condition, tallies, stamps):
     needs = needed_sits(condition)
@@ -212,6 +215,7 @@ def test_without_a_needed_sit_nothing_holds(condition, tallies, stamps):
         assert finder(condition)(tallies, stamps) is None
 
 
+@settings(deadline=None)
 @given(TREE, TALLIES, STAMPS)
 def test_two_negations_cancel_out(condition, tallies, stamps):
     twice = Not(Not(condition))
@@ -231,6 +235,7 @@ def mirrored(condition):
     return condition
 
 
+@settings(deadline=None)
 @given(TREE, TALLIES, STAMPS)
 def test_the_order_of_parts_changes_neither_truth_nor_words_nor_meaning(condition, tallies, stamps):
     other = mirrored(condition)
@@ -240,6 +245,7 @@ def test_the_order_of_parts_changes_neither_truth_nor_words_nor_meaning(conditio
     assert {x.sit_id for x in one or ()} == {x.sit_id for x in two or ()}
 
 
+@settings(deadline=None)
 @given(TREE, TREE, TALLIES, STAMPS)
 def test_equal_meanings_hold_alike(one, two, tallies, stamps):
     if meaning_of(one) == meaning_of(two):

@@ -72,6 +72,20 @@ def test_the_version_changes_with_the_meaning(policy_of, text):
     assert policy_of(text).ref().version != policy_of(BASE).ref().version
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("actions: [block, alert]", "actions: [alert, block]"),
+        ("locations: [prompt, file]", "locations: [file, prompt]"),
+        ("users: {include: [a, b]}", "users: {include: [b, a]}"),
+        ("users: {exclude: [a, b]}", "users: {exclude: [b, a]}"),
+    ],
+)
+def test_the_version_does_not_follow_the_order_inside_a_list(policy_of, one, other):
+    two = [changed("severity: low", f"severity: low, {words}") for words in (one, other)]
+    assert policy_of(two[0]).digest() == policy_of(two[1]).digest() != policy_of(BASE).digest()
+
+
 def test_the_version_holds_the_authors_own_text(policy_of):
     head = "id: 11111111-1111-1111-1111-111111111111\nname: P\nversion: 2025-11 draft\n"
     version = policy_of(head + BASE).ref().version

@@ -1,7 +1,7 @@
 """Labels read from the `labels` column in every form sources deliver."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlpagent.labels.stamps import NO_STAMPS, read_stamps
@@ -118,6 +118,7 @@ VALUES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(VALUES, st.randoms())
 def test_order_and_repeats_of_values_do_not_matter(values, random):
     taxonomy = load_taxonomy_once()
