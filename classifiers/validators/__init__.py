@@ -15,6 +15,7 @@ from dlpagent.classifiers.validators import (
     azure_keys,
     banking,
     cards,
+    crypto,
     dates,
     middle_east,
     network,
@@ -24,6 +25,7 @@ from dlpagent.classifiers.validators import (
     secrets,
     south_america,
     tokens,
+    urls,
     western_europe,
     wrapped,
 )
@@ -33,8 +35,8 @@ from dlpagent.errors import ConfigurationError
 Validator = Callable[[str], bool]
 
 _MODULES = (
-    asia_pacific, azure_keys, banking, cards, dates, middle_east, network, north_america,
-    north_east_europe, phones, secrets, south_america, tokens, western_europe, wrapped,
+    asia_pacific, azure_keys, banking, cards, crypto, dates, middle_east, network,
+    north_america, north_east_europe, phones, secrets, south_america, tokens, urls, western_europe, wrapped,
 )  # fmt: skip
 VALIDATORS: Mapping[str, Validator] = MappingProxyType(
     dict(sorted((name, check) for module in _MODULES for name, check in module.VALIDATORS.items()))
