@@ -116,6 +116,7 @@ def report_data(
         ),
         coverage={status: many for status, many in counters.statuses.items()},  # type: ignore[misc]
         pack=session.classifier.pack,
+        pack_name=session.pack.name,
         policy=session.decider.policy if session.decider else None,
         run={"Run": result.run_id, "Pack": session.pack.name, "State": session.state.place},
         incomplete=tuple(incomplete_reasons(session, result)),

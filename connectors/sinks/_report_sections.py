@@ -49,7 +49,7 @@ def lead(data: ReportData) -> str:
     policy = f" and the policy <b>{html(data.policy.name, 80)}</b>" if data.policy else ""
     return (
         f"{counted(totals.records, 'record')} with {_short(totals.chars)} characters were checked"
-        f" against the pack <b>{html(data.pack.id, 80)}</b>{policy} in {_duration(totals.seconds)}."
+        f" against the pack <b>{html(data.pack_name or data.pack.id, 80)}</b>{policy} in {_duration(totals.seconds)}."
     )
 
 

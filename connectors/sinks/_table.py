@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 
-from dlpagent.connectors.sinks._event import object_id
 from dlpagent.connectors.sinks._output import Output
 from dlpagent.connectors.sinks._text import counted, shortened, visible
 from dlpagent.findings import LEVELS, PackRef, level_of
@@ -82,11 +84,15 @@ class TableWriter:
             column.justify = "right"
         ordered = sorted(
             self._counts.items(),
-            key=lambda item: (*(-item[1][level] for level in ("high", "medium", "low")), item[0]),
+            key=lambda item: (
+                item[0][0],
+                *(-item[1][level] for level in ("high", "medium", "low")),
+                item[0][1],
+            ),
         )
         for (asset, sit_id), levels in ordered[:MAX_ROWS]:
             table.add_row(
-                _cell(asset, 60),
+                _cell(place(asset), 60),
                 _cell(self._names.get(sit_id, sit_id), 50),
                 *(_number(levels[level], level) for level in ("high", "medium", "low")),
             )
@@ -95,18 +101,44 @@ class TableWriter:
 
 
 def _print_violations(console: Console, violations: Sequence[Violation]) -> None:
-    table = _table("Violations", "Severity", "Rule", "Item", "Why", "Actions")
-    ordered = sorted(violations, key=lambda held: _SEVERITY_ORDER[held.severity])
-    for violation in ordered[:MAX_ROWS]:
+    """One row per rule and asset: how many items, and of what."""
+    groups: dict[tuple[int, str, str], list[Violation]] = {}
+    for violation in violations:
+        order = _SEVERITY_ORDER[violation.severity]
+        groups.setdefault((order, violation.rule_name, violation.asset_uri), []).append(violation)
+    table = _table("Violations", "Severity", "Rule", "Asset", "Items", "Found", "Actions")
+    table.columns[3].justify = "right"
+    for (_, rule, asset), held in sorted(groups.items())[:MAX_ROWS]:
+        severity = held[0].severity
         table.add_row(
-            _cell(violation.severity, 8, _STYLES[violation.severity]),
-            _cell(violation.rule_name, 40),
-            _cell(object_id(violation), 60),
-            _cell(violation.reason, 200),
-            _cell(", ".join(violation.actions) or "–", 40),
+            _cell(severity, 8, _STYLES[severity]),
+            _cell(rule, 60),
+            _cell(place(asset), 60),
+            _cell(f"{len(held):,}", 16),
+            _cell(_found(held), 200),
+            _cell(", ".join(held[0].actions) or "–", 40),
         )
     console.print(table)
-    _print_rest(console, len(ordered), "violation")
+    _print_rest(console, len(groups), "row")
+
+
+def _found(held: Sequence[Violation]) -> str:
+    """SITs with how often each was found, the most frequent first."""
+    counts: dict[str, int] = {}
+    for violation in held:
+        for sit in violation.sits:
+            counts[sit.name] = counts.get(sit.name, 0) + sit.count
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} ({many:,})" for name, many in ordered) or held[0].reason
+
+
+def place(asset_uri: str) -> str:
+    """An asset as a person names it: a file by its path, from the current folder where it is below."""
+    parts = urlsplit(asset_uri)
+    if parts.scheme != "file":
+        return asset_uri
+    path = Path(url2pathname(parts.path))
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _print_rest(console: Console, total: int, noun: str) -> None:

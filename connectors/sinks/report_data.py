@@ -96,6 +96,7 @@ class ReportData:
     totals: Totals
     coverage: Mapping[PartStatus, int]
     pack: PackRef
+    pack_name: str = ""
     policy: PolicyRef | None = None
     run: Mapping[str, str] = field(default_factory=dict)
     incomplete: tuple[str, ...] = ()

@@ -1,0 +1,21 @@
+"""What holds for every test: examples without a clock, and an installation of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Machines that run tests are shared: how long an example takes says nothing about the code.
+settings.register_profile("dlpagent", deadline=None)
+settings.load_profile("dlpagent")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Keep the tests away from the evidence key and state of whoever runs them."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("DLPAGENT_HOME", str(folder))
+    yield folder
