@@ -17,7 +17,7 @@ from dlpagent.connectors.sources._shapes import ShapePart, parts_of, record_id_o
 from dlpagent.errors import SourceError
 from dlpagent.records import PartStatus, without_surrogates
 
-CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json")
+_CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json")
 _MAX_USER_BYTES = 1 << 20
 # A message is repeated with each branch that names a file; more often only in a hostile export.
 _MAX_READS = 8
@@ -48,7 +48,7 @@ class ExportReader:
         self._archive = archive
         self._max_bytes = max_conversation_bytes
         self._files = ExportFiles(archive, max_file_bytes)
-        self._chats = [member for member in archive.members if self._is_chat(member)]
+        self._chats = conversation_members(archive)
         self._steps = [*self._chats, *self._others()]
         self._named: set[int] = set()
         self.actor = self._actor()
@@ -73,9 +73,6 @@ class ExportReader:
                 records = iter(()) if named else iter([self._file_record(member)])
                 yield Unit(begin, _cursor(step + 1), records)
         self.consumed = sum(member.packed_bytes for member in self._archive.members)
-
-    def _is_chat(self, member: Member) -> bool:
-        return self._archive.is_file or CONVERSATIONS.fullmatch(member.basename) is not None
 
     def _others(self) -> list[Member]:
         """JSON first, then files, which need to know what the messages name."""
@@ -202,6 +199,14 @@ class ExportReader:
             for row, span in enumerate(values(blocks, 0, False, self._max_bytes)):
                 for _ in self._span_records(member, span, row, self._conversation):
                     pass
+
+
+def conversation_members(archive: Archive) -> list[Member]:
+    """The conversations files in order: those nearest to the top, deeper ones are uploads."""
+    found = [one for one in archive.members if _CONVERSATIONS.fullmatch(one.basename)]
+    top = min((one.name.count("/") for one in found), default=0)
+    found = [one for one in found if one.name.count("/") == top]
+    return archive.members if archive.is_file else sorted(found, key=lambda one: one.name)
 
 
 def _rows(record_id: str, parts: Iterable[ShapePart], locator: Row) -> Record:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dlpagent.connectors.sources._archive import Archive, change_key_of
-from dlpagent.connectors.sources._chatgpt_export import CONVERSATIONS, Cursor, ExportReader
+from dlpagent.connectors.sources._archive import Archive, MemberStream, change_key_of
+from dlpagent.connectors.sources._chatgpt_export import Cursor, ExportReader, conversation_members
 from dlpagent.connectors.sources._files import head_of
 from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES
 from dlpagent.connectors.sources._record_rows import mark_last
@@ -50,7 +50,10 @@ class ChatGptExport:
         try:
             if path.is_file() and path.suffix.lower() == ".json":
                 return _is_chat(head_of(path, _SNIFF_BYTES))
-            if not (path.is_dir() or path.suffix.lower() == ".zip"):
+            if path.is_dir():
+                heads = (head_of(child, _SNIFF_BYTES) for child in path.glob("conversations*.json"))
+                return any(_is_chat(head) for head in heads)
+            if path.suffix.lower() != ".zip":
                 return False
             with Archive(path) as archive:
                 return _is_export(archive)
@@ -106,10 +109,9 @@ def _batches(
 
 def _is_export(archive: Archive) -> bool:
     names = {member.basename for member in archive.members}
-    for member in archive.members:
-        if CONVERSATIONS.fullmatch(member.basename) and member.problem is None:
-            with archive.open(member) as file:
-                head = file.read(_SNIFF_BYTES)
+    for member in conversation_members(archive):
+        if member.name.count("/") <= 1:
+            head = next(MemberStream(archive, member).blocks(), b"")[:_SNIFF_BYTES]
             is_empty = head.strip(b"\xef\xbb\xbf \t\r\n[]") == b""
             return _is_chat(head) or (is_empty and not _OWN_MEMBERS.isdisjoint(names))
     return False
