@@ -17,6 +17,7 @@ from dlpagent.classifiers.validators import (
     cards,
     crypto,
     dates,
+    marked,
     middle_east,
     network,
     north_america,
@@ -35,7 +36,7 @@ from dlpagent.errors import ConfigurationError
 Validator = Callable[[str], bool]
 
 _MODULES = (
-    asia_pacific, azure_keys, banking, cards, crypto, dates, middle_east, network,
+    asia_pacific, azure_keys, banking, cards, crypto, dates, marked, middle_east, network,
     north_america, north_east_europe, phones, secrets, south_america, tokens, urls, western_europe, wrapped,
 )  # fmt: skip
 VALIDATORS: Mapping[str, Validator] = MappingProxyType(
