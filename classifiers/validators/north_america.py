@@ -5,8 +5,6 @@ import re
 from dlpagent.classifiers.validators.arithmetic import luhn_ok, weighted
 from dlpagent.classifiers.validators.text import digits, letters_and_digits
 
-# Printed in wallets and advertisements and voided by the Social Security Administration.
-_ADVERTISED_SSN = {"078051120", "219099999", "457555462"}
 _ITIN_GROUPS = {*range(50, 66), *range(70, 89), *range(90, 93), *range(94, 100)}
 _MBI_LETTER = "[AC-HJKMNP-RT-Y]"
 _MBI = re.compile(
@@ -22,12 +20,13 @@ _VIN_VALUES = str.maketrans("ABCDEFGHJKLMNPRSTUVWXYZ", "12345678123457923456789"
 def us_ssn(text: str) -> bool:
     """A Social Security number: area not 000, 666 or 900-999, group not 00, serial not 0000.
 
-    Source: SSA, rules in force since randomisation (25 June 2011). There is no check digit.
+    Source: SSA, rules in force since randomisation (25 June 2011). There is no check digit. Numbers
+    once printed in advertisements (078-05-1120) pass: Purview does not single them out.
     """
     number = digits(text, 9)
     if not number or number[0] == "9" or number[:3] in ("000", "666"):
         return False
-    return number[3:5] != "00" and number[5:] != "0000" and number not in _ADVERTISED_SSN
+    return number[3:5] != "00" and number[5:] != "0000"
 
 
 def us_ssn_pre2011(text: str) -> bool:
@@ -84,7 +83,7 @@ def vin(text: str) -> bool:
     Source: 49 CFR 565. European numbers need no check digit and mostly fail here.
     """
     code = letters_and_digits(text, 17)
-    if not _VIN.fullmatch(code):
+    if not _VIN.fullmatch(code) or not code.strip("0"):
         return False
     number = (code[:8] + "0" + code[9:]).translate(_VIN_VALUES)
     remainder = weighted(number, (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)) % 11
