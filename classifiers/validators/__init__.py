@@ -30,7 +30,6 @@ from dlpagent.classifiers.validators import (
     western_europe,
     wrapped,
 )
-
 from dlpagent.errors import ConfigurationError
 
 Validator = Callable[[str], bool]

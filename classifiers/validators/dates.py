@@ -29,7 +29,7 @@ def _tokens(text: str) -> list[str] | None:
     """Digit groups and month names (as "m1" to "m12"); None when another word is in the way."""
     if len(text) > 64:
         return None
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = unicodedata.normalize("NFD", text.casefold())
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     found = []
     for token in _TOKEN.findall(plain):

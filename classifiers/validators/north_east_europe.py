@@ -1,4 +1,4 @@
-"""Numbers of Denmark, Finland, Hungary, Latvia and Poland that python-stdnum lacks or knows otherwise."""
+"""Numbers of Denmark, Finland, Hungary, Latvia and Poland, beside those of python-stdnum."""
 
 from dlpagent.classifiers.validators.arithmetic import weighted, weighted_values
 from dlpagent.classifiers.validators.calendar import is_day, is_day_of_some_century

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dlpagent.classifiers.validators.arithmetic import weighted_values
 from dlpagent.classifiers.validators.calendar import is_day, is_day_of_some_century
 from dlpagent.classifiers.validators.text import digits, letters_and_digits
-
 from dlpagent.errors import RuleError
 
 DATE_PATTERNS = (

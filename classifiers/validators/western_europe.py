@@ -78,7 +78,9 @@ def de_id_card(text: str) -> bool:
     Source: Personalausweisgesetz section 5, BSI TR-03127.
     """
     code = letters_and_digits(text, 9, 10)
-    return bool(_DE_ID_CARD.fullmatch(code)) and (len(code) == 9 or _icao_check(code))
+    if not _DE_ID_CARD.fullmatch(code) or not code.strip("0"):
+        return False
+    return len(code) == 9 or _icao_check(code)
 
 
 def de_passport(text: str) -> bool:
@@ -101,7 +103,7 @@ def de_driver(text: str) -> bool:
     Letters count A = 10, weights 9 to 1, remainder mod 11, X for 10. Source: KBA / FeV Anlage 8.
     """
     code = letters_and_digits(text, 11)
-    if not _DE_DRIVER.fullmatch(code):
+    if not _DE_DRIVER.fullmatch(code) or not code.strip("0"):
         return False
     return "0123456789X"[weighted_values(code, (9, 8, 7, 6, 5, 4, 3, 2, 1)) % 11] == code[9]
 
