@@ -143,7 +143,7 @@ class MemberStream:
             if skip < len(block):
                 yield block[skip:] if skip else block
         if self._member.crc not in (None, checksum):
-            self.problem = f"expected the whole member, found a wrong checksum"
+            self.problem = "expected the whole member, found a wrong checksum"
 
     def read(self, max_bytes: int) -> bytes | None:
         """All of it; None when it cannot be read or is larger, and problem says so."""
