@@ -1,4 +1,4 @@
-"""The dates and places of rules/_shared/dates.yaml: what Purview's page of functions shows is found."""
+"""Dates and places of rules/_shared/dates.yaml: the forms Purview shows are found."""
 
 import pytest
 
@@ -14,7 +14,8 @@ _ELEMENTS, _ = read_elements(
 )
 
 PUBLISHED = {
-    "Func_us_date": "December 2, 2016|Dec 2, 2016|dec 02 2016|12/2/2016|12/02/16|Dec-2-2016|12-2-16",
+    "Func_us_date": "December 2, 2016|Dec 2, 2016|dec 02 2016|12/2/2016|12/02/16"
+    "|Dec-2-2016|12-2-16",
     "Func_eu_date": "2 Dec 2016|02 dec 2016|2 Dec 16|2/12/2016|02/12/16|2-Dec-2016|2-12-16"
     "|2 Mei 2016|02 dez 2016|3 févr. 2020|3 März 1999|5 ottobre 1970|7 août 2001|8 diciembre 1990",
     "Func_expiration_date": "01/11|1/11|01/2011|1/2011|01-22|1-11|01-2000|1-2000|Jan-2010"
