@@ -22,6 +22,8 @@ _MESSAGE_KEYS = frozenset({
     "id", "author", "create_time", "update_time", "status", "weight", "recipient", "channel",
     "end_turn", "content", "metadata",
 })  # fmt: skip
+_ROLE = frozenset({"role"})
+_PLAIN_CONTENT = frozenset({"content_type", "parts"})
 _METADATA_KEYS = frozenset({
     "request_id", "message_type", "model_slug", "default_model_slug", "requested_model_slug",
     "parent_id", "turn_exchange_id", "message_source", "timestamp_", "finish_details",
@@ -164,21 +166,45 @@ def _parts(
     author: Mapping[str, Any],
     role: str | None,
 ) -> Iterator[ShapePart]:
-    content = _without_pointers(message.get("content"), 0)
-    # The role marks it as a chat message, so that keys of the format give no context.
-    for part in parts_of({"role": role or "user", "content": content}):
+    texts = _plain_texts(message.get("content"))
+    if texts is not None:
+        for number, text in enumerate(texts):
+            if text:
+                yield ShapePart(f"content.parts[{number}]", text, role)
+    else:
+        yield from _content_parts(message.get("content"), role)
+    rest = {key: value for key, value in message.items() if value and key not in _MESSAGE_KEYS}
+    for name, given, known in (("author", author, _ROLE), ("metadata", metadata, _METADATA_KEYS)):
+        left = {key: value for key, value in given.items() if value and key not in known}
+        if left:
+            rest[name] = left
+        elif message.get(name) and not isinstance(message[name], dict):
+            rest[name] = message[name]  # of another type than expected: scanned as it is
+    listed = metadata.get("attachments")
+    if isinstance(listed, list) and listed:
+        rest["metadata"]["attachments"] = [_described(one) for one in listed]
+    if rest:
+        for part in parts_of(rest):
+            yield part._replace(role=role)
+
+
+def _plain_texts(content: object) -> list[str] | None:
+    """The texts of content that holds nothing else, which most messages have; None for the rest."""
+    if not isinstance(content, dict) or content.keys() != _PLAIN_CONTENT:
+        return None
+    texts = content["parts"]
+    if content["content_type"] != "text" or not isinstance(texts, list):
+        return None
+    is_plain = all(isinstance(text, str) and not text.startswith("data:") for text in texts)
+    return texts if is_plain else None
+
+
+def _content_parts(content: Any, role: str | None) -> Iterator[ShapePart]:
+    # A role marks it as a chat message, so that keys of the format give no context.
+    shown = {"role": role or "user", "content": _without_pointers(content, 0)}
+    for part in parts_of(shown):
         if not (part.part.endswith("content_type") and part.text in _CONTENT_TYPES):
             yield part._replace(role=role)
-    rest = {key: value for key, value in message.items() if key not in _MESSAGE_KEYS}
-    rest["author"] = {key: value for key, value in author.items() if key != "role"}
-    rest["metadata"] = {key: value for key, value in metadata.items() if key not in _METADATA_KEYS}
-    if isinstance(metadata.get("attachments"), list):
-        rest["metadata"]["attachments"] = [_described(one) for one in metadata["attachments"]]
-    for name in ("author", "metadata"):  # of another type than expected: scanned as it is
-        if message.get(name) is not None and not isinstance(message[name], dict):
-            rest[name] = message[name]
-    for part in parts_of(rest):
-        yield part._replace(role=role)
 
 
 def _described(attachment: Any) -> Any:
@@ -225,7 +251,10 @@ def _attachments(message: Mapping[str, Any], metadata: Mapping[str, Any]) -> Ite
             seen.add(str(asset_id or name))
             shown = name or str(asset_id)
             yield Attachment(shown, asset_id, mime, size if _is_size(size) else None)
-    for pointer, kind, size in _pointers(message.get("content"), 0):
+    content = message.get("content")
+    if _plain_texts(content) is not None:
+        return
+    for pointer, kind, size in _pointers(content, 0):
         asset_id = asset_id_of(pointer)
         if (asset_id or pointer) not in seen:
             seen.add(asset_id or pointer)

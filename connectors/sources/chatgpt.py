@@ -99,7 +99,8 @@ def _batches(
             if number < skip:
                 continue
             for seq, row in enumerate(record):
-                metadata = json.dumps(row.pop("metadata")) if row.get("metadata") else None
+                known = row.pop("metadata", None)
+                metadata = json.dumps(known) if known else None
                 rows.add(seq=seq, app=_APP, actor_id=reader.actor, metadata=metadata, **row)
             if rows.is_full():
                 yield rows.take(), ({**at, "skip": number + 1}, reader.consumed)
