@@ -371,6 +371,11 @@ ODD: list[Callable[[], Any]] = [
 ]  # fmt: skip
 
 
+def test_a_message_without_content_type_or_current_node_is_read(tmp_path: Path) -> None:
+    path = export(tmp_path / "a.zip", [conversation(message({"text": "x"}), current_node=None)])
+    assert [(row["text"], row["metadata"]) for row in rows_of(path)] == [("x", None)]
+
+
 @settings(
     max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
