@@ -1,8 +1,24 @@
-"""Tokens whose prefix already says what they are."""
+"""Tokens that their surroundings already call a secret: a prefix, or a name before them."""
+
+import re
 
 from dlpagent.classifiers.validators.secrets import is_placeholder
 
 MIN_DIFFERENT = 6
+
+# What stands for a value: slots, masks, the words of manuals. Sequences (1234, abcdef) are not here.
+_STAND_IN = re.compile(
+    r"example|sample|dummy|placeholder|change_?-?me|redact|removed|hidden|masked|your|insert|here\b|"
+    r"todo|fixme|x{4}|\*{3}|\.{3}|\u2026|[-_#]{4}|0{8}|[$%#]\{|\$\(|\{\{|<[^>]*>|%[sd]\b",
+    re.IGNORECASE,
+)
+# Code, names and quantities: calls, attributes, paths, constants, versions, dates, numbers.
+_NOT_A_VALUE = re.compile(
+    r".*[(){}\[\];].*|\$.*|[A-Za-z_]+(?:[./:-][A-Za-z_]+\d{0,2})+|[A-Z_]+\d{0,3}|[a-z_]+\d{0,3}|"
+    r"[a-zA-Z]+\d{0,2}(?:_[a-zA-Z]+\d{0,2})+|[vV]?\d+(?:[.:/_]\d+)+[\w-]{0,10}|[\d.,+-]+(?:e[+-]?\d+|[a-zA-Z%]{1,3})?|"
+    r"\d{4}-\d\d-\d\d.*|[a-z]+://.*|[./~].*/.*|sha\d{1,3}[-:=].*|[A-Za-z]+[-_ ]\d{1,4}",
+    re.DOTALL,
+)
 
 
 def marked_token(text: str) -> bool:
@@ -15,4 +31,17 @@ def marked_token(text: str) -> bool:
     return len(set(bare.lower())) >= MIN_DIFFERENT and not is_placeholder(bare)
 
 
-VALIDATORS = {"marked_token": marked_token}
+def token_shape(text: str) -> bool:
+    """8 to 512 characters with letters and digits that could be a token, made-up ones included.
+
+    For low confidence behind a name such as api_key: sequences and repetitions that a true secret
+    would not show (1234567890abcdef) pass here; masks, slots, code, versions, dates and words do not.
+    """
+    bare = text.strip().strip("\"'`")
+    if not 8 <= len(bare) <= 512 or len(set(bare.lower())) < MIN_DIFFERENT:
+        return False
+    mixed = any(c.isdigit() for c in bare) and any(c.isalpha() for c in bare)
+    return mixed and not _STAND_IN.search(bare) and not _NOT_A_VALUE.fullmatch(bare)
+
+
+VALIDATORS = {"marked_token": marked_token, "token_shape": token_shape}

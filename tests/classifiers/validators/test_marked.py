@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlpagent.classifiers.validators.marked import marked_token
+from dlpagent.classifiers.validators.marked import marked_token, token_shape
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,33 @@ def test_a_token_passes_whatever_its_letters(text: str) -> None:
 )
 def test_a_stand_in_fails(text: str) -> None:
     assert not marked_token(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1234567890abcdef1234567890abcdef", "abc12345xyz98765", "a1b2c3d4e5f6", '"Ab3-Cd4_Ef5"'],
+)
+def test_a_made_up_token_has_the_shape_of_one(text: str) -> None:
+    assert token_shape(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "abc123",
+        "abcdefghijkl",
+        "1234567890123",
+        "v1.22.333-beta",
+        "2024-05-01T10:00:00Z",
+        "utf8_general2",
+        "user.profile.name2",
+        "get_token(user1)",
+        "${API_KEY_1}abc",
+        "https://api.milchhof.example/v1",
+        "your-api-key-1234",
+        "xxxxxxxx1234abcd",
+    ],
+)
+def test_code_versions_dates_and_stand_ins_have_not(text: str) -> None:
+    assert not token_shape(text)
