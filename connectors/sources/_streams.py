@@ -6,6 +6,7 @@ the damage; the rest is told, not raised.
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -29,6 +30,9 @@ def compression_of(head: bytes) -> str | None:
     return "zstd" if head.startswith(_ZSTD_MAGIC) or is_skippable else None
 
 
+_SHRUNK = "expected the place where reading stopped before, found a file that is {} bytes shorter"
+
+
 class ByteStream:
     """Decompressed blocks of an open file.
 
@@ -46,8 +50,10 @@ class ByteStream:
     def blocks(self, start: int = 0) -> Iterator[bytes]:
         """Blocks from the decompressed offset on; compressed files are decoded up to it."""
         if self.compression is None:
-            self._file.seek(start)
-            self.consumed = start
+            size = self._file.seek(0, io.SEEK_END)
+            if start > size:
+                self.problem = _SHRUNK.format(start - size)
+            self.consumed = self._file.seek(min(start, size))
             yield from self._raw(BLOCK_BYTES)
             return
         decoded = self._gzip() if self.compression == "gzip" else self._zstd()
@@ -57,6 +63,8 @@ class ByteStream:
                 continue
             yield block[start:] if start else block
             start = 0
+        if start and self.problem is None:
+            self.problem = _SHRUNK.format(start)
 
     def _raw(self, size: int) -> Iterator[bytes]:
         while block := self._file.read(size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +13,7 @@ from dlpagent.connectors.sources._decode import binary_kind, decode, mark_of
 from dlpagent.connectors.sources._files import file_asset, head_of, opened
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._text_pieces import MAX_WHOLE_BYTES, add_binary, add_text, pieces
+from dlpagent.errors import SourceError
 from dlpagent.records import Asset, Checkpoint, PartRows
 
 _SNIFF_BYTES = 1 << 16
@@ -76,6 +78,14 @@ class TextFile:
         encoding, mark = mark_of(head)
         mime = _MIMES.get(self._path.suffix.lower(), "text/plain")
         offset = max(offset, mark)
+        if offset > file.seek(0, io.SEEK_END):
+            raise SourceError(
+                "is shorter than before",
+                where=str(self._path),
+                expected=f"the place where reading stopped, byte {offset}",
+                found="the end of the file before it",
+                remedy="Scan it again from the beginning, without --resume.",
+            )
         file.seek(offset)
         is_large = (asset.size_bytes or 0) > self._max_whole_bytes
         want = self._piece_bytes if is_large else self._max_whole_bytes

@@ -50,6 +50,13 @@ def test_a_cut_stream_gives_what_decodes_and_a_problem(pack: Callable[[bytes], b
         assert stream.problem is not None
 
 
+@pytest.mark.parametrize("pack", PACKERS)
+def test_a_place_behind_the_end_is_a_problem(pack: Callable[[bytes], bytes]) -> None:
+    stream = ByteStream(io.BytesIO(pack(TEXT)))
+    assert b"".join(stream.blocks(len(TEXT) + 7)) == b""
+    assert "7 bytes shorter" in str(stream.problem)
+
+
 def test_a_damaged_member_ends_the_stream_with_a_problem() -> None:
     packed = bytearray(gzip_of_two_members(TEXT))
     packed[-150:-130] = b"\xff" * 20

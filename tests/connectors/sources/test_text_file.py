@@ -124,6 +124,13 @@ def test_reading_again_from_any_checkpoint_gives_exactly_the_rest(tmp_path: Path
         assert checkpoint.bytes_read == path.stat().st_size
 
 
+def test_a_file_that_shrank_since_the_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("short")
+    with pytest.raises(SourceError, match="shorter than before"):
+        rows_of(path, Checkpoint({"offset": 100, "row": 1}))
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_or_are_lost_in_silence(tmp_path: Path, raw: bytes) -> None:
