@@ -28,7 +28,7 @@ Span = tuple[int, int]
 
 # What a blank in a term stands for: people and machines write "card number", "card-number",
 # "card_number" and break lines inside it.
-_GAP = r"[\s_-]{1,3}"
+GAP = r"[\s_-]{1,3}"
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ def _gate(folded: list[str]) -> re2._Regexp | None:  # type: ignore[name-defined
     if not folded:
         return None
     pattern = "|".join(
-        re2.escape(term.replace(" ", "\0")).replace("\\x00", _GAP) for term in sorted(set(folded))
+        re2.escape(term.replace(" ", "\0")).replace("\\x00", GAP) for term in sorted(set(folded))
     )
     options = re2.Options()
     options.max_mem = 64 << 20
@@ -144,7 +144,7 @@ def _term_finder(group: Group, term: str, case_sensitive: bool) -> Callable[[Sub
     if not re.search(r"\s", wanted):
         return lambda subject: list(_occurrences(subject, wanted, case_sensitive, word))
     # a blank inside the term: the same search, with the gap spelled out
-    pattern = re.compile(_GAP.join(re.escape(piece) for piece in wanted.split()))
+    pattern = re.compile(GAP.join(re.escape(piece) for piece in wanted.split()))
     anchor = max(wanted.split(), key=len)
 
     def find(subject: Subject) -> list[Span]:
