@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.types as pt
+
 from dlpagent.connectors.sources._columns import Leaf, begins_as_text, leaves_of
 from dlpagent.connectors.sources._files import reading
 from dlpagent.connectors.sources._parquet_groups import DAMAGE
-
 from dlpagent.errors import SourceError
 
 _MAGIC = b"ARROW1"

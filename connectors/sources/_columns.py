@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
+
 from dlpagent.connectors.sources._json_parse import invalid_utf8_bytes
 from dlpagent.connectors.sources._leaves import _WHOLE_FLOATS
 from dlpagent.connectors.sources._shapes import _TOKEN_KEYS
@@ -160,7 +161,8 @@ def _leaf_texts(array: pa.Array) -> Texts:
         return _valid_utf8(array.cast(pa.large_string()))
     if pt.is_timestamp(kind) and kind.tz is not None:  # needs no time zone database this way
         text = array.cast(pa.timestamp(kind.unit)).cast(pa.large_string())
-        return Texts(pc.binary_join_element_wise(text, pa.scalar("Z", pa.large_string()), ""))
+        mark, nothing = pa.scalar("Z", pa.large_string()), pa.scalar("", pa.large_string())
+        return Texts(pc.binary_join_element_wise(text, mark, nothing))
     if pt.is_float64(kind):
         low, high = _WHOLE_FLOATS
         size = pc.abs(array)
@@ -260,6 +262,8 @@ def text_sizes(array: pa.Array) -> np.ndarray[Any, Any]:
     """
     if isinstance(array.type, pa.BaseExtensionType):
         return text_sizes(array.storage)
+    if pt.is_string_view(array.type) or pt.is_binary_view(array.type):
+        return text_sizes(array.cast(pa.large_binary()))
     if pt.is_dictionary(array.type) and (
         _is_string(array.type.value_type) or _is_binary(array.type.value_type)
     ):

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from dlpagent.connectors.sources._csv_form import Form
 from dlpagent.connectors.sources._csv_rows import CsvRow
 from dlpagent.connectors.sources._table_rows import TableRows
 
-_MAX_CHARS = 4_000_000
+# Rows gathered before they become columns; the batches made of them are cut smaller.
+_MAX_ROWS, _MAX_CHARS = 4_096, 4_000_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 Problems = dict[int, list[tuple[str, str]]]
 
@@ -28,7 +30,6 @@ class CsvBatches:
     ) -> None:
         self._form = form
         self._names = form.columns
-        self._max_rows = max(1, max_rows // max(1, len(self._names)))
         self._tables = TableRows(asset_uri, file, max_rows=max_rows)
         self.next_row = next_row
         self._begin()
@@ -48,7 +49,7 @@ class CsvBatches:
 
     def is_full(self) -> bool:
         """True when take() should come before the next row."""
-        return len(self._rows) >= self._max_rows or self._chars >= _MAX_CHARS
+        return len(self._rows) >= _MAX_ROWS or self._chars >= _MAX_CHARS
 
     def take(self) -> Iterator[tuple[pa.RecordBatch, dict[str, Any]]]:
         """Batches of the gathered rows, each with the cursor behind it; nothing is held then."""
@@ -95,7 +96,7 @@ class CsvBatches:
             found = f"{len(cells)}; all were read"
             problems.append(("#fields", f"expected {width} fields, found {found}"))
         missing = [None] * (width - len(cells))
-        return [*cells[:width], *missing, self._form.delimiter.join(more) if more else None]
+        return [*cells[:width], *missing, self._form.delimiter.join(more) if any(more) else None]
 
 
 def cursor_behind(row: CsvRow, next_row: int) -> dict[str, Any]:

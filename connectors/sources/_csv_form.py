@@ -114,9 +114,10 @@ def _has_heading(rows: Sequence[Sequence[str]]) -> bool:
         return False
     first = [cell.strip() for cell in rows[0]]
     named = [cell for cell in first if cell]
-    if not named or len({cell.lower() for cell in named}) < len(named):
+    if not named or not all(_is_heading(cell) for cell in named):
         return False
-    if not all(_is_heading(cell) for cell in named):
+    repeats = len({cell.lower() for cell in named}) < len(named)
+    if repeats and not all(_is_formal(cell) for cell in named):
         return False
     known = sum(_is_known(cell) for cell in named)
     return known * 2 >= len(named) or (len(rows) > 1 and _has_types(rows))

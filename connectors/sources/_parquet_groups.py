@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from dlpagent.connectors.sources._columns import Leaf, begins_as_text, leaves_of
 from dlpagent.connectors.sources._files import reading
-
 from dlpagent.errors import SourceError
 
 # One step of decoding: enough rows to be fast, few enough for a flat memory.

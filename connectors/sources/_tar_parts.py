@@ -10,7 +10,6 @@ from dlpagent.connectors.sources._existing_labels import labels_of
 from dlpagent.connectors.sources._json_parse import parse
 from dlpagent.connectors.sources._shapes import ShapePart, parts_of
 from dlpagent.connectors.sources._tar_members import TarMember, TarMembers
-
 from dlpagent.records import PartRows
 
 MAX_MEMBER_BYTES = 64 << 20

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
+
 from dlpagent.connectors.sources._arrow_batches import ArrowBatches
 from dlpagent.connectors.sources._files import file_asset, head_of, reading
 from dlpagent.connectors.sources._keys import is_value_like
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._table_rows import TableRows, or_else
-
 from dlpagent.errors import SourceError
 from dlpagent.records import Asset, Checkpoint, PartRows
 

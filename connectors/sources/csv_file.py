@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
 from dlpagent.connectors.sources._csv_batches import CsvBatches
 from dlpagent.connectors.sources._csv_form import HEAD_BYTES, Form, form_of
 from dlpagent.connectors.sources._csv_rows import CsvRows
@@ -15,7 +16,6 @@ from dlpagent.connectors.sources._files import file_asset, opened
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._streams import ByteStream
 from dlpagent.connectors.sources._table_rows import or_else
-
 from dlpagent.errors import ConfigurationError
 from dlpagent.records import Asset, Checkpoint, PartRows
 

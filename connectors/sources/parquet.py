@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
 from dlpagent.connectors.sources._files import file_asset, head_of, reading
 from dlpagent.connectors.sources._keys import is_value_like
 from dlpagent.connectors.sources._parquet_groups import Group, ParquetText, is_encrypted
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._table_rows import TableRows, or_else
-
 from dlpagent.records import Asset, Checkpoint, PartRows
 
 _Batches = Iterator[tuple[pa.RecordBatch, dict[str, Any]]]

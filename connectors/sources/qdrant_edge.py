@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pyarrow as pa
+
 from dlpagent.connectors.sources._edge_shard import (
     content_of,
     engine,
@@ -21,7 +22,6 @@ from dlpagent.connectors.sources._files import reading
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._shapes import ShapePart
 from dlpagent.connectors.sources._vector_payload import parts_of_payload
-
 from dlpagent.errors import ConfigurationError, SourceError
 from dlpagent.records import Asset, Checkpoint, PartRows
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
 from dlpagent.connectors.sources._files import file_asset, head_of, opened
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._streams import ByteStream
 from dlpagent.connectors.sources._tar_members import TarMember, TarMembers
 from dlpagent.connectors.sources._tar_parts import MAX_MEMBER_BYTES, TarRecord, add_member
-
 from dlpagent.records import Asset, Checkpoint, PartRows, without_surrogates
 
 _SUFFIXES = (".tar", ".tgz")
