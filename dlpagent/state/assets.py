@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, select, update
@@ -11,7 +12,7 @@ from dlpagent.errors import StateError
 from dlpagent.records import Asset, Checkpoint
 from dlpagent.state import leases
 from dlpagent.state.database import Database
-from dlpagent.state.model import FINISHED, AssetProgress, Counters, Lease
+from dlpagent.state.model import AssetProgress, Counters, Lease
 from dlpagent.state.sql import insert_new, insert_or_update
 from dlpagent.state.tables import assets, finding_segments, findings, problems, run_assets, runs
 from dlpagent.state.types import to_json
@@ -69,7 +70,7 @@ def claim(db: Database, run_id: str, asset: Asset) -> Lease:
                 found=str(status or "no such run"),
                 remedy="Begin a run, or resume this one, before sweeping an asset.",
             )
-        _store_asset(connection, db, asset_id, asset)
+        _store_assets(connection, db, [asset])
         token = leases.take(
             connection, asset_id, asset.uri, run_id=run_id, now=db.now(), seconds=db.lease_seconds
         )
@@ -131,12 +132,11 @@ def forget_findings(connection: Connection, run_asset: int) -> list[str]:
     return files
 
 
-def plan_assets(db: Database, run_id: str, found: list[Asset]) -> None:
+def plan_assets(db: Database, run_id: str, found: Sequence[Asset]) -> None:
     """Note assets as pending, so that a run cut off before reaching them is seen as incomplete."""
     rows = [_empty(run_id, asset_id_of(asset.uri)) for asset in found]
     with db.write() as connection:
-        for asset in found:
-            _store_asset(connection, db, asset_id_of(asset.uri), asset)
+        _store_assets(connection, db, found)
         insert_new(connection, run_assets, rows)
 
 
@@ -144,7 +144,7 @@ def skip_asset(db: Database, run_id: str, asset: Asset) -> None:
     """Note that the asset is unchanged since it was last read whole; its findings stay valid."""
     asset_id = asset_id_of(asset.uri)
     with db.write() as connection:
-        _store_asset(connection, db, asset_id, asset)
+        _store_assets(connection, db, [asset])
         insert_new(connection, run_assets, [_empty(run_id, asset_id)])
         connection.execute(
             update(run_assets)
@@ -210,19 +210,22 @@ def last_complete(
     return progress_from(row)
 
 
-def _store_asset(connection: Connection, db: Database, asset_id: str, asset: Asset) -> None:
+def _store_assets(connection: Connection, db: Database, found: Sequence[Asset]) -> None:
     now = db.moment()
-    row = {
-        "asset_id": asset_id,
-        "uri": asset.uri,
-        "kind": asset.kind,
-        "connector": asset.connector,
-        "item": asset.item,
-        "app": asset.app,
-        "first_seen": now,
-        "last_seen": now,
-    }
-    insert_or_update(connection, assets, [row], keep=frozenset({"first_seen"}))
+    rows = [
+        {
+            "asset_id": asset_id_of(asset.uri),
+            "uri": asset.uri,
+            "kind": asset.kind,
+            "connector": asset.connector,
+            "item": asset.item,
+            "app": asset.app,
+            "first_seen": now,
+            "last_seen": now,
+        }
+        for asset in found
+    ]
+    insert_or_update(connection, assets, rows, keep=frozenset({"first_seen"}))
 
 
 def _empty(run_id: str, asset_id: str) -> dict[str, Any]:
@@ -275,24 +278,3 @@ def progress_from(row: Row[Any]) -> AssetProgress:
 def counters_from(row: Row[Any]) -> Counters:
     """The counters of a row of run_assets."""
     return Counters(**{name: getattr(row, name) for name in (*COUNTS, *TALLIES)})
-
-
-__all__ = [
-    "COUNTS",
-    "FINISHED",
-    "TALLIES",
-    "asset_id_of",
-    "asset_progress",
-    "checkpoint_from",
-    "checkpoint_text",
-    "claim",
-    "counters_from",
-    "forget_findings",
-    "heartbeat",
-    "last_complete",
-    "plan_assets",
-    "progress_from",
-    "progress_of_run",
-    "release",
-    "skip_asset",
-]

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from dlpagent.errors import BusyError
 from dlpagent.state.owner import Owner, is_dead, this_process
-from dlpagent.state.sql import insert_new
+from dlpagent.state.sql import insert_if_new
 from dlpagent.state.tables import leases
 from dlpagent.state.types import moment, time_of
 
@@ -42,11 +42,13 @@ def take(
         "acquired_at": moment(now),
         "expires_at": moment(now + timedelta(seconds=seconds)),
     }
-    if insert_new(connection, leases, [{"asset_id": asset_id, **row}]):
-        return token
-    held = connection.execute(
-        select(leases).where(leases.c.asset_id == asset_id).with_for_update()
-    ).one()
+    held = None
+    while held is None:  # a lease released between the two statements leaves nothing to look at
+        if insert_if_new(connection, leases, {"asset_id": asset_id, **row}):
+            return token
+        held = connection.execute(
+            select(leases).where(leases.c.asset_id == asset_id).with_for_update()
+        ).first()
     if not has_ended(held, now):
         raise _busy(held, asset_uri)
     connection.execute(update(leases).where(leases.c.asset_id == asset_id).values(row))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, exists, func, select, update
 
 from dlpagent.state.database import Database
 from dlpagent.state.leases import has_ended
@@ -78,21 +78,12 @@ def due_rows(db: Database, sink: str, now: datetime, limit: int) -> list[OutboxR
     An event waits while an earlier one of its violation is pending, so a sink never hears
     "changed" before "new". None is due while the sink as a whole is left alone.
     """
-    earlier = outbox.alias()
-    waits = exists().where(
-        earlier.c.violation_id == outbox.c.violation_id,
-        earlier.c.sink == outbox.c.sink,
-        earlier.c.status == "pending",
-        earlier.c.seq < outbox.c.seq,
-    )
     query = (
         select(outbox.c.seq, outbox.c.attempts, events)
         .join(events, events.c.event_id == outbox.c.event_id)
         .where(
-            outbox.c.sink == sink,
-            outbox.c.status == "pending",
+            *_first_in_line(sink),
             outbox.c.next_attempt_at <= moment(now),
-            ~waits,
         )
         .order_by(outbox.c.seq)
         .limit(limit)
@@ -102,6 +93,18 @@ def due_rows(db: Database, sink: str, now: datetime, limit: int) -> list[OutboxR
         if retry_at is not None and retry_at > moment(now):
             return []
         return [_outbox_row(row) for row in connection.execute(query)]
+
+
+def _first_in_line(sink: str) -> list[ColumnElement[bool]]:
+    """Pending events of a sink that wait for no earlier event of their violation."""
+    earlier = outbox.alias()
+    waits = exists().where(
+        earlier.c.violation_id == outbox.c.violation_id,
+        earlier.c.sink == outbox.c.sink,
+        earlier.c.status == "pending",
+        earlier.c.seq < outbox.c.seq,
+    )
+    return [outbox.c.sink == sink, outbox.c.status == "pending", ~waits]
 
 
 def _outbox_row(row: Row[Any]) -> OutboxRow:
@@ -117,9 +120,7 @@ def _outbox_row(row: Row[Any]) -> OutboxRow:
 
 def next_due(db: Database, sink: str) -> datetime | None:
     """When the next try for a sink may be made; None when nothing is pending."""
-    query = select(func.min(outbox.c.next_attempt_at)).where(
-        outbox.c.sink == sink, outbox.c.status == "pending"
-    )
+    query = select(func.min(outbox.c.next_attempt_at)).where(*_first_in_line(sink))
     with db.read() as connection:
         first = connection.scalar(query)
         retry_at = connection.scalar(select(sinks.c.retry_at).where(sinks.c.sink == sink))

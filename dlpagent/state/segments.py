@@ -48,7 +48,7 @@ class SegmentFolder:
             draft.rename(self.path / name)
             _flush_folder(self.path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            self.remove([draft.name])
             raise StateError(
                 f"a file of findings cannot be written ({error.strerror or 'input/output error'})",
                 where=str(draft),

@@ -21,15 +21,20 @@ def _insert(connection: Connection, table: Table) -> Any:
     return sqlite.insert(table)
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert rows that do not exist yet; existing ones stay. Returns how many went in.
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that do not exist yet; existing ones stay as they are."""
+    if rows:
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(), list(rows))
 
-    The number is certain for a single row only: drivers do not agree on it for many.
+
+def insert_if_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert one row unless it exists; says whether it went in.
+
+    Asked by RETURNING: drivers do not agree on counting the rows of such an insert.
     """
-    if not rows:
-        return 0
-    result = connection.execute(_insert(connection, table).on_conflict_do_nothing(), list(rows))
-    return int(result.rowcount)
+    statement = _insert(connection, table).on_conflict_do_nothing()
+    returned = connection.execute(statement.returning(*table.primary_key), dict(row))
+    return returned.first() is not None
 
 
 def insert_or_update(

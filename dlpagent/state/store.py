@@ -167,7 +167,7 @@ class State:
 
     def plan(self, run_id: str, found: Sequence[Asset]) -> None:
         """Note assets as pending, so that none is forgotten when the run is cut off."""
-        assets.plan_assets(self.database, run_id, list(found))
+        assets.plan_assets(self.database, run_id, found)
 
     def claim(self, run_id: str, asset: Asset) -> Lease:
         """Take an asset for a run. Raises BusyError when another sweep holds it."""
