@@ -14,8 +14,9 @@ from dlpagent.connectors.sources._shapes import MAX_DEPTH
 # Python prints no integer above 4,300 digits; longer digits are kept as the text they are.
 _MAX_INT_DIGITS = 1_200
 _BOM = b"\xef\xbb\xbf"
-_decode = msgspec.json.Decoder().decode
-_NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
+decode_strictly = msgspec.json.Decoder().decode
+# What decode_strictly raises on what is not JSON in UTF-8, or too deep for it.
+NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class Parsed(NamedTuple):
@@ -33,8 +34,8 @@ def parse(raw: bytes) -> Parsed:
     never holds text of raw.
     """
     try:
-        return Parsed(_decode(raw))
-    except _NOT_JSON:
+        return Parsed(decode_strictly(raw))
+    except NOT_JSON:
         return _parse_leniently(raw)
 
 

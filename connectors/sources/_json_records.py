@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from dlpagent.connectors.sources._files import opened
-from dlpagent.connectors.sources._json_parse import parse
+from dlpagent.connectors.sources._json_parse import NOT_JSON, decode_strictly, parse
 from dlpagent.connectors.sources._json_split import Span
 from dlpagent.connectors.sources._record_rows import RecordRows, as_record, mark_last
 from dlpagent.connectors.sources._streams import ByteStream
@@ -75,6 +75,18 @@ def _cursor(offset: int, row: int, in_array: bool) -> dict[str, Any]:
 
 def add_span(rows: RecordRows, span: Span, row: int) -> None:
     """Append the record of one span, or the reason why it cannot be read. Blank spans give none."""
+    if span.raw and not span.torn:
+        try:
+            value = decode_strictly(span.raw)
+        except NOT_JSON:
+            pass
+        else:
+            rows.add(as_record(value), row=row, offset=span.offset)
+            return
+    _add_odd_span(rows, span, row)
+
+
+def _add_odd_span(rows: RecordRows, span: Span, row: int) -> None:
     if span.torn and span.in_array:
         rows.add_problem("#stream", _TORN, row=row, offset=span.offset)
     if span.raw is None:

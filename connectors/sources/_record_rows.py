@@ -7,12 +7,12 @@ so that what a part is called is decided in one place only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
 from dlpagent.connectors.sources._leaves import digits_of_float
-from dlpagent.connectors.sources._shapes import parts_of, record_id_of
+from dlpagent.connectors.sources._shapes import ID_KEYS, parts_of, record_id_of
 from dlpagent.records import LOCATOR_TYPE, PartStatus, batch_of_columns, without_surrogates
 
 # Keys whose meaning hangs on their values, or on each other: such records go the general way.
@@ -21,7 +21,13 @@ _MAX_PLANS = 1_000
 _MAX_FLAT_INT = 1 << 63
 _Position = TypeVar("_Position")
 _Row = tuple[str, str, int, str | None, str | None, str | None, int, int | None]
-_Plan = tuple[tuple[str, str | None, str | None], ...]
+
+
+class _Plan(NamedTuple):
+    """What each key of a flat record is called: part, role and context."""
+
+    parts: tuple[tuple[str, str | None, str | None], ...]
+    has_id: bool
 
 
 class RecordRows:
@@ -119,7 +125,8 @@ class RecordRows:
         if not _UNPLANNED.intersection(keys):
             parts = tuple(parts_of(dict.fromkeys(keys, "x")))
             if len(parts) == len(keys):
-                plan = tuple((part.part, part.role, part.context) for part in parts)
+                named = tuple((part.part, part.role, part.context) for part in parts)
+                plan = _Plan(named, not ID_KEYS.isdisjoint(keys))
         self._plans[keys] = plan
         return plan
 
@@ -127,9 +134,10 @@ class RecordRows:
         self, record: Mapping[str, Any], plan: _Plan, row: int, offset: int | None
     ) -> bool:
         """False, with nothing appended, when a value is not plain text or a plain number."""
-        identity = record_id_of(record) or str(row)
+        identity = record_id_of(record) if plan.has_id else None
+        identity = identity or str(row)
         gathered, begun, seq, chars = self._gathered, len(self._gathered), 0, 0
-        for (part, role, context), value in zip(plan, record.values(), strict=True):
+        for (part, role, context), value in zip(plan.parts, record.values(), strict=True):
             text = value if type(value) is str else _number_text(value)
             if text is None or text[:5] == "data:" or not (text.isascii() or _is_encodable(text)):
                 del gathered[begun:]

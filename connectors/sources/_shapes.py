@@ -74,6 +74,7 @@ _PAIRS = (
     ("prompt", "response"), ("prompt", "chosen"), ("chosen", "rejected"), ("question", "answer"),
 )  # fmt: skip
 _ID_KEYS = ("id", "uuid", "_id", "record_id")
+ID_KEYS = frozenset(_ID_KEYS)
 _MAX_ID_CHARS = 512
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]{64,}")
 
