@@ -160,7 +160,7 @@ def _top_roles(record: Mapping[str, Any]) -> dict[str, str | None]:
     if any(one in record and other in record for one, other in _PAIRS):
         roles |= dict.fromkeys(_ASKED, "user") | dict.fromkeys(_ANSWERED, "assistant")
         roles["system"] = "system"
-    elif isinstance(record.get("prompt"), str):
+    elif "prompt" in record:
         roles["prompt"] = "user"
     return roles
 
