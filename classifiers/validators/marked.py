@@ -20,6 +20,8 @@ _NOT_A_VALUE = re.compile(
     re.DOTALL,
 )
 
+_ONE_CLASS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
+
 
 def marked_token(text: str) -> bool:
     """A token of a format with a prefix of its own, not a stand-in for one (xxxx, EXAMPLE, ****).
@@ -32,7 +34,8 @@ def marked_token(text: str) -> bool:
 
 
 def token_shape(text: str) -> bool:
-    """8 to 512 characters with letters and digits that could be a token, made-up ones included.
+    """8 to 512 characters that could be a token, made-up ones included: letters and digits, or 20 or
+    more digits, or 20 or more letters of one case.
 
     For low confidence behind a name such as api_key: sequences and repetitions that a true secret
     would not show (1234567890abcdef) pass here; masks, slots, code, versions, dates and words do not.
@@ -41,7 +44,9 @@ def token_shape(text: str) -> bool:
     if not 8 <= len(bare) <= 512 or len(set(bare.lower())) < MIN_DIFFERENT:
         return False
     mixed = any(c.isdigit() for c in bare) and any(c.isalpha() for c in bare)
-    return mixed and not _STAND_IN.search(bare) and not _NOT_A_VALUE.fullmatch(bare)
+    if not mixed:
+        return len(bare) >= 20 and _ONE_CLASS.fullmatch(bare) is not None
+    return not _STAND_IN.search(bare) and not _NOT_A_VALUE.fullmatch(bare)
 
 
 VALIDATORS = {"marked_token": marked_token, "token_shape": token_shape}
