@@ -19,6 +19,9 @@ VALID = [
     (ap.hk_hkid, "AB987654(3)"),  # worked example with two letters
     (ap.jp_driver, "309012345620"),  # guides on the numbering of licences
     (ap.nz_driver, "AB123456"),  # format only
+    (ap.nz_driver, "AB111112"),
+    (ap.nz_social_welfare, "111-111-112"),
+    (ap.ph_umid, "0000-0000000-1"),
     (ap.nz_nhi, "WLD9413"),  # published with open implementations of HISO 10046
     (ap.nz_nhi, "zac5361"),  # published with open implementations
     (ap.nz_nhi, "ZSC21TN"),  # new form, published with open implementations

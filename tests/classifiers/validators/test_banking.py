@@ -116,6 +116,13 @@ def test_zeros_unassigned_prefixes_and_wrong_lengths_are_refused(number):
     assert not banking.us_rtn(number)
 
 
+def test_exactly_the_assigned_prefixes_are_accepted():
+    assigned = {*range(13), *range(21, 33), *range(61, 73), 80}
+    for prefix in range(100):
+        numbers = (f"{prefix:02}{tail:07}" for tail in range(1, 21))
+        assert any(banking.us_rtn(number) for number in numbers) is (prefix in assigned)
+
+
 def test_routing_numbers_agree_with_stdnum_where_the_prefix_is_assigned():
     rng = random.Random(5)
     for _ in range(3000):
