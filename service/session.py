@@ -25,7 +25,7 @@ from dlpagent.labels.policy import EXAMPLE_POLICY
 from dlpagent.labels.policy_yaml import load_policy
 from dlpagent.labels.taxonomy import Taxonomy
 from dlpagent.labels.taxonomy_files import load_taxonomy as read_taxonomy
-from dlpagent.outbox import Delivered, drain
+from dlpagent.outbox import Delivered, Retry, drain
 from dlpagent.ports import Classifier, Sink, Source
 from dlpagent.service.packs import BUILTIN_NAME, above, load_packs
 from dlpagent.service.settings import Home
@@ -35,6 +35,9 @@ from dlpagent.sweep import Observer, Plan, Result, Sweep
 from dlpagent.violations import ZERO_TENANT
 
 EXAMPLE_NAME = "example"
+
+# How long a run that is otherwise over waits for a sink that fails; what is left stays in the outbox.
+DELIVERY_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,9 @@ class Session:
                     stack.callback(sinks[name].close)
                 except SinkError as error:
                     failures[name] = str(error)
-            delivered = drain(self.state, sinks)
+            delivered = drain(
+                self.state, sinks, at_once=True, retry=Retry(patience=DELIVERY_PATIENCE_S)
+            )
         return replace(delivered, errors={**delivered.errors, **failures})
 
 

@@ -45,12 +45,19 @@ def incomplete_reasons(session: Session, result: Result) -> list[str]:
     for status, meaning in REASONS.items():
         many = counts.get(status, 0)
         if many and status not in session.settings.accept:
-            reasons.append(f"{many:,} part(s) {meaning}")
+            reasons.append(f"{many:,} part(s) {meaning}{_first_place(session, result, status)}")
     if failed := result.assets.get("failed", 0):
         reasons.append(f"{failed} asset(s) could not be read to their end")
     if pending := result.assets.get("pending", 0):
         reasons.append(f"{pending} asset(s) were not reached")
     return reasons
+
+
+def _first_place(session: Session, result: Result, status: str) -> str:
+    """Where the first part of a status lies, and why it was not read."""
+    for item in session.state.problems(result.run_id, statuses=(status,), limit=1):
+        return f"; the first: {item.asset_uri}, record {item.record_id}, {item.part}: {item.reason}"
+    return ""
 
 
 def _unchecked(session: Session, result: Result) -> int:
@@ -88,6 +95,8 @@ def summary_lines(session: Session, result: Result, delivered: Delivered | None)
         yield f"Incomplete: {reason}"
     if delivered is not None:
         yield f"Events: {delivered.sent:,} delivered, {delivered.pending:,} waiting in the outbox"
+        for sink in delivered.busy:
+            yield f"Not delivered to {sink}: another process is delivering to it"
         for sink, message in delivered.errors.items():
             yield f"Not delivered to {sink}: {message.splitlines()[0]}"
 

@@ -119,7 +119,7 @@ def _open_target(
     target: str, row: SourceRow | None, settings: dict[str, Any]
 ) -> Iterator[Source | Unreachable]:
     if target == "-":
-        yield load(source_named("stdin").target)("-", connector=row.name if row else None)
+        yield load(source_named("stdin").target)("-", form=_stdin_form(row))
         return
     scheme = urlsplit(target).scheme
     if "://" in target and scheme != "file":
@@ -128,6 +128,20 @@ def _open_target(
     path = Path(target.removeprefix("file://"))
     for found in _paths_of(path):
         yield from _open_path(found, row, settings, named=found == path)
+
+
+def _stdin_form(row: SourceRow | None) -> str:
+    """How standard input is read: as JSON Lines, as text, or as its first bytes look."""
+    name = row.name if row else "stdin"
+    if name not in ("stdin", "jsonl", "text"):
+        raise ConfigurationError(
+            f"standard input cannot be read with the connector {name}",
+            where="--connector",
+            expected="jsonl or text",
+            found=name,
+            remedy="Write it to a file first.",
+        )
+    return "auto" if name == "stdin" else name
 
 
 def _by_scheme(target: str, scheme: str) -> SourceRow:

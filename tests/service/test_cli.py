@@ -309,7 +309,7 @@ def test_explain_says_what_supported_and_what_was_missing(
     code, out, _ = cli("explain", CARD, "--sit", "Credit Card Number", "--format", "json", capsys=capsys)
     (trace,) = json.loads(out)["traces"]
     assert trace["confidence"] == 65
-    assert trace["next_level"].startswith("85")
+    assert "needs at least 1 hits of" in trace["next_level"]
 
 
 def test_explain_without_findings_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
@@ -423,8 +423,9 @@ def test_a_sweep_file_shows_all_its_problems_at_once(
 
 
 def test_an_unreachable_sink_exits_4_and_keeps_the_events(
-    sweep: Path, capsys: pytest.CaptureFixture[str]
+    sweep: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dlpagent.service.session.DELIVERY_PATIENCE_S", 0.1)
     (sweep.parent / "o365.jsonl").mkdir()
     code, _, err = cli("sweep", "run", sweep, capsys=capsys)
     assert code == 4
@@ -453,7 +454,7 @@ def test_quickstart_leaves_report_events_findings_and_state(
     code, text, err = cli("quickstart", "--out", out, capsys=capsys)
     assert code == 0
     assert "Violations" in text
-    assert "Payment cards in AI conversations" in text
+    assert "Payment cards in AI" in text
     assert "0 waiting in the outbox" in err
     for name in ("report.html", "events-o365.jsonl", "events-ocsf.jsonl", "findings.jsonl", "state.db"):
         assert (out / name).stat().st_size, name
