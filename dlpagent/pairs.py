@@ -155,7 +155,6 @@ class DistinctPairs:
 
     def add(self, pairs: npt.NDArray[Any]) -> None:
         """Take in an array of PAIR."""
-        pairs = distinct(pairs)
         self._held.append(pairs)
         self._many += len(pairs)
         if self._many > self._limit:
@@ -186,9 +185,11 @@ class DistinctPairs:
             self._scratch = tempfile.TemporaryDirectory(prefix="dlpagent-")
         if not self._held:
             return
-        pairs = np.sort(np.concatenate(self._held), order="a", kind="stable")
+        pairs = np.concatenate(self._held)
         self._held, self._many = [], 0
-        bounds = np.searchsorted(pairs["a"] >> np.uint64(56), np.arange(self._FILES + 1))
+        files = (pairs["a"] >> np.uint64(56)).astype(np.uint8)
+        pairs = pairs[np.argsort(files, kind="stable")]
+        bounds = np.append(0, np.cumsum(np.bincount(files, minlength=self._FILES)))
         for number in range(self._FILES):
             piece = pairs[bounds[number] : bounds[number + 1]]
             if len(piece):
@@ -200,6 +201,15 @@ def distinct(pairs: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Each pair once, at its highest confidence."""
     if len(pairs) < 2:
         return pairs
-    order = np.lexsort((255 - pairs["confidence"], pairs["b"], pairs["a"]))
-    pairs = pairs[order]
-    return pairs[run_starts(pairs["a"], pairs["b"])]
+    first = np.ascontiguousarray(pairs["a"])
+    order = np.argsort(first)
+    first, second = first[order], pairs["b"][order]
+    starts = run_starts(first)
+    if len(starts) < len(run_starts(first, second)):
+        # Two pairs share one half of their numbers (once in 2^64): the slow way, by both halves.
+        order = np.lexsort((pairs["b"], pairs["a"]))
+        starts = run_starts(pairs["a"][order], pairs["b"][order])
+    best = np.maximum.reduceat(pairs["confidence"][order], starts)
+    pairs = pairs[order[starts]]
+    pairs["confidence"] = best
+    return pairs

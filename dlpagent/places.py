@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import repeat
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -61,7 +65,11 @@ class PlaceChoice:
 def places_from(findings: pa.RecordBatch) -> list[Place]:
     """Every finding of a batch (FINDING_SCHEMA) as a place."""
     columns = [findings.column(name).to_pylist() for name in _PLACE]
-    locators = [findings.column(f"locator_{name}").to_pylist() for name in _LOCATOR]
+    locators = {name: findings.column(f"locator_{name}") for name in _LOCATOR}
+    known = [name for name, column in locators.items() if column.null_count < len(column)]
+    wheres: Iterable[tuple[Any, ...]] = repeat((), findings.num_rows)
+    if known:
+        wheres = zip(*(locators[name].to_pylist() for name in known), strict=True)
     return [
         Place(
             record_id=record_id,
@@ -72,10 +80,10 @@ def places_from(findings: pa.RecordBatch) -> list[Place]:
             confidence=confidence,
             masked=masked,
             key=key,
-            locator={name: at for name, at in zip(_LOCATOR, where, strict=True) if at is not None},
+            locator={name: at for name, at in zip(known, where, strict=True) if at is not None},
         )
         for record_id, part, start, end, sit_id, confidence, masked, key, where in zip(
-            *columns, zip(*locators, strict=True), strict=True
+            *columns, wheres, strict=True
         )
     ]
 

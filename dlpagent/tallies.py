@@ -6,7 +6,9 @@ ItemTallies for an asset that is one item, fed in parts of any size with bounded
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,7 @@ def items_of_batch(
     totals = np.bincount(found, minlength=len(records.dictionary))
     unsure = _incomplete_records(batch, codes, incomplete_rows)
     for code, facts in _facts(batch, codes, wanted):
+        facts["app"] = facts["app"] or asset.app
         yield Item(
             asset=asset,
             level="record",
@@ -77,7 +80,7 @@ def items_of_batch(
             places=places.get(code, ()),
             places_total=int(totals[code]),
             incomplete=code in unsure,
-            **{**facts, "app": facts["app"] or asset.app},
+            **facts,
         )
 
 
@@ -150,23 +153,33 @@ def _facts(
     rows = np.flatnonzero(np.isin(codes, wanted))
     rows = rows[np.argsort(codes[rows], kind="stable")]
     parts = batch.select(["record_id", "role", "labels", *_FIRST_OF]).take(pa.array(rows))
-    columns = {name: parts.column(name).to_pylist() for name in parts.schema.names}
+    record_ids, roles = parts.column("record_id").to_pylist(), parts.column("role").to_pylist()
+    labels = _lists(parts.column("labels"))
+    # Columns that say nothing (most do in most sources) are not walked through.
+    firsts = {name: parts.column(name) for name in _FIRST_OF}
+    said = {name: each.to_pylist() for name, each in firsts.items() if each.null_count < len(each)}
     starts = run_starts(codes[rows])
-    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
-        labels = [label for each in columns["labels"][start:end] if each for label in each]
-        facts: dict[str, Any] = {
-            "record_id": columns["record_id"][start],
-            "roles": _sorted_set(columns["role"][start:end]),
-            "labels": _sorted_set(labels),
-        }
-        for name in _FIRST_OF:
-            values = columns[name][start:end]
-            facts[name] = next((value for value in values if value is not None), None)
-        yield int(codes[rows[start]]), facts
+    bounds = zip(starts.tolist(), [*starts[1:].tolist(), len(rows)], strict=True)
+    for code, (start, end) in zip(codes[rows][starts].tolist(), bounds, strict=True):
+        facts: dict[str, Any] = dict.fromkeys(_FIRST_OF)
+        facts["record_id"] = record_ids[start]
+        facts["roles"] = _sorted_set(tuple(roles[start:end]))
+        facts["labels"] = _sorted_set(tuple(chain(*labels[start:end]))) if labels else ()
+        for name, values in said.items():
+            facts[name] = next((value for value in values[start:end] if value is not None), None)
+        yield code, facts
+
+
+def _lists(column: pa.Array) -> list[list[str | None]]:
+    """The lists of a column, null as empty; nothing at all when every one is null."""
+    if column.null_count == len(column):
+        return []
+    return [each or [] for each in column.to_pylist()]
 
 
 _FIRST_OF = ("actor_id", "app", "model", "conversation_id", "created_at")
 
 
-def _sorted_set(values: Sequence[str | None]) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def _sorted_set(values: tuple[str | None, ...]) -> tuple[str, ...]:
     return tuple(sorted({value for value in values if value}))

