@@ -95,5 +95,6 @@ def test_a_very_long_text_is_answered_by_all_without_runaway(piece):
 
 
 def test_all_zeros_is_no_number_anywhere_but_in_the_plain_formula_and_the_address():
-    zeros = {n for n, check in VALIDATORS.items() if any(check("0" * k) for k in range(5, 21))}
+    numbers = {n: c for n, c in VALIDATORS.items() if not c.__module__.endswith(".marked")}
+    zeros = {n for n, check in numbers.items() if any(check("0" * k) for k in range(5, 21))}
     assert zeros == {"luhn", "ipv4_undotted"}

@@ -10,6 +10,8 @@ VALID = [
     (network.ipv4, "192.0.2.1"), (network.ipv4, "255.255.255.255"), (network.ipv4, " 0.0.0.0 "),
     (network.ipv4_undotted, "192168001001"), (network.ipv4_public, "8.8.8.8"),
     (network.ipv6, "2001:db8::1"), (network.ipv6, "fe80::1%eth0"), (network.ipv6, "::1"),
+    (network.ipv6, "dead:beef::cafe"),
+    (network.mac_address, "00:00:00:00:00:01"),
     (network.ipv6, "2001:DB8:0:0:8:800:200C:417A"), (network.ipv6, "[2001:db8::1]"),
     (network.ipv6, "::ffff:192.0.2.1"), (network.ip_address, "192.0.2.1"),
     (network.ip_address, "2001:db8::1"), (network.mac_address, "00:1A:2b:3c:4d:5e"),
@@ -46,6 +48,14 @@ def test_an_address_is_valid(check, text):
 @pytest.mark.parametrize(("check", "text"), INVALID)
 def test_what_is_no_address_is_not_valid(check, text):
     assert not check(text)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(254, True), (255, False)])
+def test_an_email_address_has_at_most_254_characters(size, expected):
+    labels = ".".join("b" * 46 for _ in range(4))
+    address = "a" * (size - len(labels) - 5) + f"@{labels}.com"
+    assert len(address) == size
+    assert network.email(address) is expected
 
 
 @given(st.ip_addresses(v=4).map(str))

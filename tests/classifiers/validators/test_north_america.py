@@ -13,6 +13,7 @@ VALID = [
     (na.us_ssn, "899999999"),  # the highest
     (na.us_ssn, "078-05-1120"),  # once printed in wallets; Purview does not single it out
     (na.us_ssn_pre2011, "733-01-0001"),
+    (na.us_ssn_pre2011, "750-01-0001"),
     (na.us_ssn_pre2011, "772-99-9999"),
     (na.us_itin, "900-70-0000"),
     (na.us_itin, "912-50-1234"),  # range opened in 2011

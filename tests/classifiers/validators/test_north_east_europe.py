@@ -16,6 +16,7 @@ VALID = [
     (ne.hu_tax, "8071592153"),  # OECD TIN sheet Hungary
     (ne.lv_personal_code, "161175-19997"),  # OECD TIN sheet Latvia
     (ne.lv_personal_code, "328673-00679"),  # an example of python-stdnum, form of 2017
+    (ne.lv_personal_code, "391234-56787"),  # generated: highest of the new form
     (ne.pl_id_card, "ABS123456"),  # worked example of Polish teaching texts
     (ne.pl_id_card, "aba 300000"),  # specimen
     (ne.pl_passport, "ZS0000177"),  # specimen of the Polish passport

@@ -8,7 +8,8 @@ import pytest
 from dlpagent.classifiers.validators import secrets
 
 # None of these was ever issued: made from seeds, or typed for this test.
-TOKENS = ["tN3kQx81LwPq09ZsVb72", "aio_Wq8Zt5Rk2Lp7Xv3Nb6", "c0ffee-7Gq2-Zt91-Kw4x", "Zx9!kQ2#vT7p",
+TOKENS = ["tN3kQx81LwPq09ZsVb72", "tN3kQx81", "aio_Wq8Zt5Rk2Lp7Xv3Nb6", "c0ffee-7Gq2-Zt91-Kw4x",
+    "Zx9!kQ2#vT7p",
           "api_key=tN3kQx81LwPq09ZsVb72", "sk_live_9TqXw2Zr7Lk4Vb8N"]  # fmt: skip
 PLACEHOLDERS = [
     "your_api_key_here", "YOUR-TOKEN", "<password>", "${DB_PASSWORD}", "$DB_PASSWORD",
@@ -116,7 +117,7 @@ def test_a_hex_key_is_accepted_in_either_case_and_with_0x():
     assert secrets.hex_secret(f"0x{key[:32]}")
 
 
-@pytest.mark.parametrize("text", ["hunter2", "Tr0ub4dor&3", "P@ssw0rd!", "Sommer2024",
+@pytest.mark.parametrize("text", ["hunter2", "qW3r", "Tr0ub4dor&3", "P@ssw0rd!", "Sommer2024",
     "correct-horse-staple",
                                   "kjhgsdfkwertz", "qW3rTy"])  # fmt: skip
 def test_typed_passwords_are_password_like(text):
