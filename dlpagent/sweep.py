@@ -13,7 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlpagent.errors import DlpAgentError, SourceError
+from dlpagent.errors import BusyError, DlpAgentError, SourceError
 from dlpagent.findings import Classified, findings_of
 from dlpagent.ports import Classifier, Decider, Source
 from dlpagent.records import Asset, Checkpoint, ItemLevel
@@ -117,8 +117,8 @@ class Sweep:
             self.state.plan(run_id, [asset for _, asset in work])
             for source, asset in work:
                 self._sweep_asset(result, source, asset)
-        except BaseException:
-            self._finish(result, "interrupted")
+        except BaseException as error:
+            self._finish(result, self._ending(run_id, error))
             raise
         self._finish(result, None)
         return result
@@ -133,6 +133,11 @@ class Sweep:
             policy=self.decider.policy if self.decider else None,
             config_hash=self.plan.config_hash,
         )
+
+    def _ending(self, run_id: str, error: BaseException) -> RunStatus:
+        """A run that was refused before it did anything is over; any other can be gone on with."""
+        began = any(progress.commits for progress in self.state.progress(run_id))
+        return "failed" if isinstance(error, BusyError) and not began else "interrupted"
 
     def _discovered(
         self, sources: Iterable[Source], result: Result
