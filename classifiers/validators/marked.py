@@ -15,12 +15,19 @@ _STAND_IN = re.compile(
 # Code, names and quantities: calls, attributes, paths, constants, versions, dates, numbers.
 _NOT_A_VALUE = re.compile(
     r".*[(){}\[\];].*|\$.*|[A-Za-z_]+(?:[./:-][A-Za-z_]+\d{0,2})+|[A-Z_]+\d{0,3}|[a-z_]+\d{0,3}|"
-    r"[a-zA-Z]+\d{0,2}(?:_[a-zA-Z]+\d{0,2})+|[vV]?\d+(?:[.:/_]\d+)+[\w-]{0,10}|[\d.,+-]+(?:e[+-]?\d+|[a-zA-Z%]{1,3})?|"
-    r"\d{4}-\d\d-\d\d.*|[a-z]+://.*|[./~].*/.*|sha\d{1,3}[-:=].*|[A-Za-z]+[-_ ]\d{1,4}",
+    r"[a-zA-Z]+\d{0,2}(?:_[a-zA-Z]+\d{0,2})+|[vV]?\d+(?:[.:/_]\d+)+[\w-]{0,10}|"
+    r"[\d.,+-]+(?:e[+-]?\d+|[a-zA-Z%]{1,3})?|\d{4}-\d\d-\d\d.*|[a-z]+://.*|[./~].*/.*|sha\d{1,3}[-:=].*|[A-Za-z]+[-_ ]\d{1,4}",
     re.DOTALL,
 )
-
 _ONE_CLASS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
+
+# What stands behind "password" in programs without being one: labels, selectors, paths, names.
+_NAMES_ONE = re.compile(
+    r".*(?:passw|passwd|kennwort|contrase|username).*|[/.~][\w./@:-]*|\+\w.*|#[a-zA-Z_-]+|arn:.*|.*:|[a-z]+://.*|[\w.]*->.*|"
+    r"[\w.]+\.(?:[a-z]{2,4}|get\w*)|::?\w.*|[A-Za-z]\w*(?:::|->)\w.*|[\w.+-]+@[\w-]+\.[\w.]+|\$[A-Z_]+.*|"
+    r"\d{1,2}[:.]\d\d.*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def marked_token(text: str) -> bool:
@@ -49,4 +56,16 @@ def token_shape(text: str) -> bool:
     return not _STAND_IN.search(bare) and not _NOT_A_VALUE.fullmatch(bare)
 
 
-VALIDATORS = {"marked_token": marked_token, "token_shape": token_shape}
+def password_value(text: str) -> bool:
+    """Not a label, selector, path, ARN, e-mail address or name of a variable that holds a password.
+
+    For use beside password_like: "#add-password", "/reset" and "CPAN::anycwd" are refused.
+    """
+    return _NAMES_ONE.fullmatch(text.strip().strip("\"'`")) is None
+
+
+VALIDATORS = {
+    "marked_token": marked_token,
+    "password_value": password_value,
+    "token_shape": token_shape,
+}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlpagent.classifiers.validators.marked import marked_token, token_shape
+from dlpagent.classifiers.validators.marked import marked_token, password_value, token_shape
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,26 @@ def test_a_made_up_token_has_the_shape_of_one(text: str) -> None:
 )
 def test_code_versions_dates_and_stand_ins_have_not(text: str) -> None:
     assert not token_shape(text)
+
+
+@pytest.mark.parametrize("text", ["Tr0mbone-88", "#gets0m3", "p@ss", "whiteduke", "a.b.c-9"])
+def test_a_password_is_a_password_value(text: str) -> None:
+    assert password_value(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#add-password",
+        "/reset/form",
+        "arn:aws:iam::aws:policy/Change",
+        "Password:",
+        "CPAN::anycwd",
+        "$DB_PASS",
+        "anna@milchhof.example",
+        "smtp_password",
+        "config.get_secret",
+    ],
+)
+def test_labels_paths_and_names_are_no_password_value(text: str) -> None:
+    assert not password_value(text)
