@@ -15,6 +15,7 @@ from dlpagent.classifiers.validators import (
     azure_keys,
     banking,
     cards,
+    china,
     crypto,
     dates,
     marked,
@@ -35,8 +36,8 @@ from dlpagent.errors import ConfigurationError
 Validator = Callable[[str], bool]
 
 _MODULES = (
-    asia_pacific, azure_keys, banking, cards, crypto, dates, marked, middle_east, network,
-    north_america, north_east_europe, phones, secrets, south_america, tokens, urls,
+    asia_pacific, azure_keys, banking, cards, china, crypto, dates, marked, middle_east,
+    network, north_america, north_east_europe, phones, secrets, south_america, tokens, urls,
     western_europe, wrapped,
 )  # fmt: skip
 VALIDATORS: Mapping[str, Validator] = MappingProxyType(
