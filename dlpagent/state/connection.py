@@ -106,8 +106,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A short read transaction. Raises StateError when the database fails."""
+    """A short read transaction: one snapshot. Raises StateError when the database fails."""
     with _as_state_errors(engine), engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            # By default each statement would see its own; SQLite's BEGIN gives one for all.
+            connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
 
 
@@ -133,8 +136,8 @@ def _as_state_errors(engine: Engine) -> Iterator[None]:
             where=place_of(engine),
             expected="a database that can be read and written",
             found=type(error.orig).__name__,
-            remedy="Nothing of this step was stored and all earlier steps are kept. Correct the "
-            "cause (space, permissions, server, another process) and run the command again.",
+            remedy="What was committed before is kept. Correct the cause (space, permissions, "
+            "server, another process) and resume the run.",
         ) from None
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from dlpagent.errors import StateError
 from dlpagent.findings import FINDING_SCHEMA
-from dlpagent.state import open_state
+from dlpagent.state import finding_rows, open_state
 from dlpagent.state.finding_rows import read_findings
 from dlpagent.state.tables import finding_segments, findings
 
@@ -118,6 +118,25 @@ def test_segments_that_cannot_be_reached_are_an_error_not_an_empty_answer(
         pytest.raises(StateError, match="--findings-dir"),
     ):
         list(state.findings(run_id))
+
+
+def test_rows_that_move_between_two_statements_of_a_reader_are_not_missed(
+    opened, some, monkeypatch
+):
+    state, other = opened(segment_rows=10), opened(segment_rows=10)
+    lease = state.claim(some.begin(state), some.asset())
+    some.commit(state, lease, None, 1, findings=some.findings(6))
+    real, moved = finding_rows._page, []
+
+    def page_after_a_commit(*args):
+        if not moved:
+            moved.append(True)
+            some.commit(state, lease, 1, 2, findings=some.findings(6, first=6))
+        return real(*args)
+
+    monkeypatch.setattr(finding_rows, "_page", page_after_a_commit)
+    assert some.starts(other.findings(lease.run_id)) == list(range(6))
+    assert _kept(state) == (0, [12])
 
 
 def test_reading_goes_on_undisturbed_while_a_sweep_moves_rows_into_a_segment(opened, some):

@@ -76,8 +76,12 @@ def test_an_event_holds_the_violation_as_it_was(state, some, sweep):
 
 
 def test_evidence_that_returns_to_an_earlier_state_is_not_sent_twice(state, some, sweep):
-    for evidence in ("e1", "e2", "e1"):
-        sweep(some.violation(evidence=evidence))
+    said = [sweep(some.violation(evidence=evidence)) for evidence in ("e1", "e2", "e1")]
+    assert [(each.new, each.changed, each.repeated) for each in said] == [
+        (1, 0, 0),
+        (0, 1, 0),
+        (0, 0, 1),
+    ]
     assert _kinds(state) == ["new", "changed"]
     (stored,) = state.violations()
     assert stored.violation.evidence == "e1"
