@@ -22,6 +22,7 @@ from dlpagent.classifiers.sit import (
     ValidatorSpec,
 )
 from dlpagent.classifiers.validators import VALIDATORS
+from dlpagent.classifiers.validators.parametric import checksum, date_simple
 from dlpagent.findings import PackRef
 
 Span = tuple[int, int]
@@ -88,8 +89,6 @@ def regex_finder(element: Regex) -> Callable[[Subject], list[Span]]:
 
 def validator_of(spec: ValidatorSpec) -> Callable[[str], bool]:
     """The function a validator specification names."""
-    from dlpagent.classifiers.validators.parametric import checksum, date_simple
-
     params = dict(spec.params)
     if spec.name == "checksum":
         return checksum(
@@ -151,7 +150,9 @@ def _term_finder(group: Group, term: str, case_sensitive: bool) -> Callable[[Sub
         text = subject.text if case_sensitive else subject.low
         if anchor not in text:
             return []
-        return [m.span() for m in _overlapping(pattern, text) if not word or is_word(text, *m.span())]
+        return [
+            m.span() for m in _overlapping(pattern, text) if not word or is_word(text, *m.span())
+        ]
 
     return find
 

@@ -197,9 +197,9 @@ def _match(
     support = supporting(sit, pattern, match, span, found)
     low, high = window(sit, pattern, match, span, len(found.subject.text))
     is_keyword = isinstance(found.pack.pack.elements[match.ref], Keyword)
-    hits = [
-        _hit(found, hit, span, is_keyword, in_context=False) for hit in support.in_text
-    ] + [_hit(found, hit, span, is_keyword, in_context=True) for hit in support.in_context]
+    hits = [_hit(found, hit, span, is_keyword, in_context=False) for hit in support.in_text] + [
+        _hit(found, hit, span, is_keyword, in_context=True) for hit in support.in_context
+    ]
     hits.sort(key=lambda hit: hit.distance)
     outside = [_distance(hit, span) for hit in found.spans(match.ref)] if not hits else []
     what = "distinct hits" if match.unique else "hits"

@@ -97,7 +97,9 @@ class Gate:
                     continue
                 if pattern.conditions and words is None:
                     words = self._words(subject, context)
-                if all(self._may_hold(item, words or set(), primaries) for item in pattern.conditions):
+                if all(
+                    self._may_hold(item, words or set(), primaries) for item in pattern.conditions
+                ):
                     found.add(index)
         return [self.sits[index] for index in sorted(found)]
 

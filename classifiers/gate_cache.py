@@ -33,7 +33,9 @@ def _processor() -> str:
         text = Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
         return platform.processor()
-    kept = [line for line in text.splitlines() if line.startswith(("model name", "flags", "Features"))]
+    kept = [
+        line for line in text.splitlines() if line.startswith(("model name", "flags", "Features"))
+    ]
     return "\n".join(kept[:2])
 
 

@@ -17,7 +17,15 @@ import numpy.typing as npt
 
 _SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
-_QUOTES = {0x2018: "'", 0x2019: "'", 0x201B: "'", 0x02BC: "'", 0x201C: '"', 0x201D: '"', 0xFF07: "'"}
+_QUOTES = {
+    0x2018: "'",
+    0x2019: "'",
+    0x201B: "'",
+    0x02BC: "'",
+    0x201C: '"',
+    0x201D: '"',
+    0xFF07: "'",
+}
 
 # Characters that show nothing and are used to break up a value: soft hyphen, zero-width characters,
 # joiners, bidirectional controls, byte-order mark, variation selectors.

@@ -149,7 +149,13 @@ def _shown(file: Path, pack: Path) -> str:
 def _read_header(path: Path, problems: list[Problem]) -> dict[str, object]:
     file = path / "pack.yaml"
     if not file.is_file():
-        return {"id": "", "version": "1.0.0.0", "name": path.stem, "publisher": "", "description": ""}
+        return {
+            "id": "",
+            "version": "1.0.0.0",
+            "name": path.stem,
+            "publisher": "",
+            "description": "",
+        }
     reader = read_yaml(file, problems)
     if reader is None:
         return {}
@@ -202,9 +208,7 @@ def _resolve(draft: _Draft, base: Pack | None) -> None:
         _check_element(name, element, draft)
 
 
-def _bring_element(
-    name: str, sit: Sit, draft: _Draft, base: Pack | None, line: int = 0
-) -> None:
+def _bring_element(name: str, sit: Sit, draft: _Draft, base: Pack | None, line: int = 0) -> None:
     if name not in draft.elements:
         found = base.elements.get(name) if base else None
         if found is None:
@@ -242,7 +246,9 @@ def _dangling(
             f"{sit.name} refers to the {kind} {name}, which nothing defines",
             f"an {kind} of this file, of _shared/ or of the built-in pack",
             "none of that name",
-            f"Did you mean {near[0]}?" if near else f"Define it, or remove the reference to {name}.",
+            f"Did you mean {near[0]}?"
+            if near
+            else f"Define it, or remove the reference to {name}.",
         )
     )
 
@@ -352,7 +358,9 @@ def merge(packs: Iterable[Pack]) -> Pack:
     for pack in items[1:]:
         merged = replace(
             merged,
-            ref=PackRef(f"{merged.ref.id}+{pack.ref.id}", f"{merged.ref.version}+{pack.ref.version}", ""),
+            ref=PackRef(
+                f"{merged.ref.id}+{pack.ref.id}", f"{merged.ref.version}+{pack.ref.version}", ""
+            ),
             name=f"{merged.name} + {pack.name}",
             sits={**merged.sits, **pack.sits},
             elements={**merged.elements, **pack.elements},
@@ -397,7 +405,13 @@ def _element_meaning(element: Element) -> object:
 
 
 def _pattern_meaning(pattern: Pattern) -> object:
-    return (pattern.confidence, pattern.primary, pattern.proximity, pattern.filters, pattern.conditions)
+    return (
+        pattern.confidence,
+        pattern.primary,
+        pattern.proximity,
+        pattern.filters,
+        pattern.conditions,
+    )
 
 
 def conditions_of(sit: Sit) -> Iterator[Match]:

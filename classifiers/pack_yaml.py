@@ -144,7 +144,9 @@ def sit_document(sit: Sit, elements: Mapping[str, Element]) -> dict[str, Any]:
 
 
 def _without_empty(items: dict[str, Any], keep: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {key: value for key, value in items.items() if key in keep or value not in ("", [], {}, 0)}
+    return {
+        key: value for key, value in items.items() if key in keep or value not in ("", [], {}, 0)
+    }
 
 
 def _proximity(value: int) -> int | str:

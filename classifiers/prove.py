@@ -43,7 +43,11 @@ def _completeness(sit: Sit) -> Iterator[Problem]:
     ):
         if many < least:
             yield Problem(
-                sit.file, sit.line, f"{sit.name} proves too little", f"at least {least} {what}", str(many)
+                sit.file,
+                sit.line,
+                f"{sit.name} proves too little",
+                f"at least {least} {what}",
+                str(many),
             )
 
 
@@ -84,7 +88,9 @@ def _near_misses(pack: CompiledPack, sit: Sit) -> Iterator[Problem]:
         if timed_out:
             yield Problem(sit.file, miss.line, f"near miss {number} of {sit.name} runs out of time")
         elif worst is not None and worst.confidence > miss.max_confidence:
-            wanted = f"at most confidence {miss.max_confidence}" if miss.max_confidence else "no match"
+            wanted = (
+                f"at most confidence {miss.max_confidence}" if miss.max_confidence else "no match"
+            )
             yield Problem(
                 sit.file,
                 miss.line,

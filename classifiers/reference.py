@@ -19,7 +19,16 @@ from dataclasses import dataclass, field
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.regex_syntax import RuleTimeout
-from dlpagent.classifiers.sit import UNLIMITED, AnyOf, Condition, Filter, Match, Pattern, Sit
+from dlpagent.classifiers.sit import (
+    UNLIMITED,
+    AnyOf,
+    Condition,
+    Direction,
+    Filter,
+    Match,
+    Pattern,
+    Sit,
+)
 
 MAX_FINDINGS_PER_SIT = 100_000
 """Findings kept of one SIT in one part; more are cut off with the mark *truncated*."""
@@ -128,9 +137,7 @@ def holds(sit: Sit, pattern: Pattern, span: Span, found: Evidences) -> bool:
     )
 
 
-def is_met(
-    sit: Sit, pattern: Pattern, condition: Condition, span: Span, found: Evidences
-) -> bool:
+def is_met(sit: Sit, pattern: Pattern, condition: Condition, span: Span, found: Evidences) -> bool:
     """Whether a condition is met around a primary match. Any counts satisfied children, not hits."""
     if isinstance(condition, AnyOf):
         met = sum(is_met(sit, pattern, child, span, found) for child in condition.children)
@@ -150,9 +157,7 @@ class Support:
     in_context: list[Span]
 
 
-def supporting(
-    sit: Sit, pattern: Pattern, match: Match, span: Span, found: Evidences
-) -> Support:
+def supporting(sit: Sit, pattern: Pattern, match: Match, span: Span, found: Evidences) -> Support:
     """The supporting hits inside the window. Its width: of the Match, else Pattern, else SIT."""
     low, high = window(sit, pattern, match, span, len(found.subject.text))
     return Support(found.near(match.ref, low, high), found.in_context(match.ref))
@@ -186,15 +191,27 @@ def passes(item: Filter, span: Span, found: Evidences) -> bool:
         return len(digits) != 1
     spans = found.spans(item.processor)
     start, end = span
-    agrees = {
-        "starts_with": lambda s, e: s == start and e <= end,
-        "ends_with": lambda s, e: e == end and s >= start,
-        "full": lambda s, e: (s, e) == span,
-        "prefix": lambda _, e: text[e:start].strip() == "" and e <= start,
-        "suffix": lambda s, _: text[end:s].strip() == "" and s >= end,
-    }[item.direction]
-    hit = any(agrees(s, e) for s, e in spans if s <= end + 1 and e >= start - 1)
+    hit = any(
+        _agrees(item.direction, text, span, other)
+        for other in spans
+        if other[0] <= end + 1 and other[1] >= start - 1
+    )
     return hit if item.logic == "include" else not hit
+
+
+def _agrees(direction: Direction, text: str, primary: Span, other: Span) -> bool:
+    """Whether a hit of the filter's element stands where the direction says."""
+    start, end = primary
+    first, last = other
+    if direction == "full":
+        return other == primary
+    if direction == "starts_with":
+        return first == start and last <= end
+    if direction == "ends_with":
+        return last == end and first >= start
+    if direction == "prefix":
+        return last <= start and not text[last:start].strip()
+    return first >= end and not text[end:first].strip()
 
 
 def without_overlaps(
@@ -207,7 +224,9 @@ def without_overlaps(
     kept = []
     for span, value in order:
         place = bisect_right(starts, span[0])
-        if (place and ends[place - 1] > span[0]) or (place < len(starts) and starts[place] < span[1]):
+        if (place and ends[place - 1] > span[0]) or (
+            place < len(starts) and starts[place] < span[1]
+        ):
             continue
         starts.insert(place, span[0])
         ends.insert(place, span[1])

@@ -42,9 +42,8 @@ class Jail:
         question = json.dumps([pattern, text, position]).encode()
         with self._lock:
             child = self._running()
-            assert child.stdin is not None
             try:
-                _send(child.stdin, question)
+                _send(_pipe(child.stdin), question)
                 answer = self._answers.get(timeout=limit_s)
             except (queue.Empty, BrokenPipeError):
                 answer = None
@@ -62,7 +61,7 @@ class Jail:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
             self._answers = queue.Queue()
-            self._child = subprocess.Popen(
+            self._child = subprocess.Popen(  # noqa: S603 - our own program, no shell
                 [sys.executable, "-I", "-c", _PROGRAM, *_program_paths()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -84,15 +83,20 @@ class Jail:
 
 
 def _pump(child: subprocess.Popen[bytes], answers: queue.Queue[bytes | None]) -> None:
-    assert child.stdout is not None
     while True:
         try:
-            answer = _receive(child.stdout)
+            answer = _receive(_pipe(child.stdout))
         except (OSError, ValueError):
             answer = None
         answers.put(answer)
         if answer is None:
             return
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise BrokenPipeError
+    return pipe
 
 
 def _program_paths() -> list[str]:

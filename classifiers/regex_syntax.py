@@ -49,7 +49,14 @@ _POSIX = {
 }  # fmt: skip
 
 # Class escapes are ASCII in every engine; \s takes the vertical tab too, as in Boost and Perl.
-_CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t\n\x0b\f\r\x20", "l": "a-z", "u": "A-Z", "h": r"\x20\t"}
+_CLASSES = {
+    "d": "0-9",
+    "w": "0-9A-Za-z_",
+    "s": r"\t\n\x0b\f\r\x20",
+    "l": "a-z",
+    "u": "A-Z",
+    "h": r"\x20\t",
+}
 _NEGATED = {"D": "d", "W": "w", "S": "s", "L": "l", "U": "u", "H": "h"}
 
 # One token: an escape, a class in brackets (bracket expressions such as [:alpha:] inside), a group
@@ -275,7 +282,7 @@ def _one_character(inside: str) -> str | None:
     if len(parts) % 2 == 0 or any(part != "|" for part in parts[1::2]):
         return None
     for part in parts[::2]:
-        if part.startswith("[^") or part in (".", "|") or part.startswith("("):
+        if part.startswith(("[^", "(")) or part in (".", "|"):
             return None if len(parts) > 1 or not part.startswith("[^") else "^" + part[2:-1]
         if part.startswith("["):
             members.append(part[1:-1])

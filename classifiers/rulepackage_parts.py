@@ -55,9 +55,11 @@ def keyword_of(node: Node, report: Report) -> Keyword:
                 continue
             sensitive = term.attributes.get("caseSensitive", "").lower() == "true"
             terms.append(Term(term.text, sensitive))
-        groups.append(Group(cast(Literal["word", "string"], style), tuple(terms)))
+        groups.append(Group(cast("Literal['word', 'string']", style), tuple(terms)))
     if not any(group.terms for group in groups):
-        report(node, f"the keyword list {node.attributes.get('id', '')} has no terms", "a term", "none")
+        report(
+            node, f"the keyword list {node.attributes.get('id', '')} has no terms", "a term", "none"
+        )
     return Keyword(node.attributes.get("id", ""), tuple(groups))
 
 
@@ -96,7 +98,12 @@ def _checksum(node: Node, params: dict[str, str], report: Report) -> ValidatorSp
     letters = params.get("AllowAlphabets", "").strip().lower() in ("1", "true")
     return ValidatorSpec(
         "checksum",
-        (("weights", weights), ("mod", mod), ("check_digit", position), ("allow_alphabets", letters)),
+        (
+            ("weights", weights),
+            ("mod", mod),
+            ("check_digit", position),
+            ("allow_alphabets", letters),
+        ),
     )
 
 
@@ -124,11 +131,14 @@ def read_filters(node: Node, report: Report) -> dict[str, Filter]:
                 name,
                 "text_match",
                 DIRECTIONS[direction],
-                cast(Literal["include", "exclude"], logic),
+                cast("Literal['include', 'exclude']", logic),
                 child.attributes.get("textProcessorId", ""),
             )
         else:
             report(
-                child, "the filter type is not known", "AllDigitsSameFilter or TextMatchFilter", kind
+                child,
+                "the filter type is not known",
+                "AllDigitsSameFilter or TextMatchFilter",
+                kind,
             )
     return found

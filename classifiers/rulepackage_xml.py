@@ -79,13 +79,13 @@ class _Draft:
     sits: dict[str, Sit] = field(default_factory=dict)
     inherited: set[str] = field(default_factory=set)
 
-    def problem(self, node: Node, what: str, expected: str = "", found: str = "", remedy: str = "") -> None:
+    def problem(
+        self, node: Node, what: str, expected: str = "", found: str = "", remedy: str = ""
+    ) -> None:
         self.problems.append(Problem(self.file, node.line, what, expected, found, remedy))
 
     def warn(self, node: Node, what: str, remedy: str = "") -> None:
-        self.warnings.append(
-            Problem(self.file, node.line, what, remedy=remedy, severity="warning")
-        )
+        self.warnings.append(Problem(self.file, node.line, what, remedy=remedy, severity="warning"))
 
 
 def read_rule_package(
@@ -214,7 +214,9 @@ def _read_rules(rules: Node, draft: _Draft) -> None:
     for node in rules.all("Regex"):
         _add(draft, node, _regex(node, draft))
     for node in rules.all("Fingerprint", "ExtendedKeyword"):
-        draft.warn(node, f"{node.tag} {node.attributes.get('id', '')} is not evaluated; it finds nothing")
+        draft.warn(
+            node, f"{node.tag} {node.attributes.get('id', '')} is not evaluated; it finds nothing"
+        )
         _add(draft, node, Keyword(node.attributes.get("id", "?"), (), stub=True))
     for node, engine in _entities(rules):
         _add_sit(draft, node, engine)
@@ -356,9 +358,7 @@ def _patterns(entity: Node, draft: _Draft) -> Iterator[Pattern]:
     for node in entity.within("Pattern"):
         primaries = list(node.all("IdMatch", "idMatch"))
         if len(primaries) != 1:
-            draft.problem(
-                node, "a Pattern needs exactly one IdMatch", "one", f"{len(primaries)}"
-            )
+            draft.problem(node, "a Pattern needs exactly one IdMatch", "one", f"{len(primaries)}")
             continue
         if "confidenceLevel" not in node.attributes:
             draft.problem(node, "the Pattern has no confidenceLevel", "1 to 100", "none")
@@ -388,10 +388,14 @@ def _conditions(node: Node, entity: Node, draft: _Draft) -> Iterator[Condition]:
             least = _number(child, "minMatches", draft, 1)
             most = _number(child, "maxMatches", draft, None)
             if least is not None and most is not None and most < least:
-                draft.problem(child, "maxMatches is below minMatches", f"at least {least}", str(most))
+                draft.problem(
+                    child, "maxMatches is below minMatches", f"at least {least}", str(most)
+                )
             yield AnyOf(children, 1 if least is None else least, most)
         elif child.tag not in ("IdMatch", "idMatch"):
-            draft.warn(child, f"the element {child.tag} in {node.tag} is not known and not evaluated")
+            draft.warn(
+                child, f"the element {child.tag} in {node.tag} is not known and not evaluated"
+            )
 
 
 def _number(node: Node, name: str, draft: _Draft, default: int | None) -> int | None:

@@ -56,7 +56,7 @@ def read_sit(root: Reader) -> tuple[Sit, dict[str, Element], Lines, dict[str, Fi
         id=_guid(keys.get("id")),
         name=keys["name"].text() if "name" in keys else "?",
         version=keys["version"].integer(1, low=1) if "version" in keys else 1,
-        parity=cast(Parity, keys["parity"].choice(get_args(Parity), "own"))
+        parity=cast("Parity", keys["parity"].choice(get_args(Parity), "own"))
         if "parity" in keys
         else "own",
         patterns=tuple(_patterns(keys.get("patterns"))),
@@ -128,7 +128,9 @@ def _element(name: str, reader: Reader) -> Element:
     stub = keys["stub"].boolean() if "stub" in keys else False
     if len(kinds) != 1 and not (stub and not kinds):
         reader.problem(
-            "an element needs exactly one kind", "regex, keywords or union", ", ".join(kinds) or "none"
+            "an element needs exactly one kind",
+            "regex, keywords or union",
+            ", ".join(kinds) or "none",
         )
     if "union" in keys:
         return Union(name, keys["union"].texts())
@@ -155,7 +157,7 @@ def _expressions(purview: Reader | None, ours: Reader | None) -> Iterator[Expres
         for item in reader.items() if reader.is_list() else (reader,):
             text = item.text()
             if text:
-                yield Expression(text, cast(Origin, origin))
+                yield Expression(text, cast("Origin", origin))
 
 
 def _groups(reader: Reader | None, origin: Origin) -> Iterator[Group]:
@@ -193,7 +195,8 @@ def _validator(reader: Reader) -> ValidatorSpec:
 
 def _checksum(reader: Reader) -> ValidatorSpec:
     keys = reader.mapping(
-        ("weights", "mod", "check_digit", "allow_alphabets"), required=("weights", "mod", "check_digit")
+        ("weights", "mod", "check_digit", "allow_alphabets"),
+        required=("weights", "mod", "check_digit"),
     )
     weights = tuple(item.integer() for item in keys["weights"].items()) if "weights" in keys else ()
     return ValidatorSpec(
@@ -262,9 +265,7 @@ def _condition(reader: Reader) -> Condition:
         return Match(reader.text())
     if any(key.value == "any" for key, _ in reader.node.value):
         return _any(reader.mapping(("any",))["any"])
-    keys = reader.mapping(
-        ("id", "min_count", "unique", "proximity", "ours"), required=("id",)
-    )
+    keys = reader.mapping(("id", "min_count", "unique", "proximity", "ours"), required=("id",))
     return Match(
         ref=keys["id"].text() if "id" in keys else "?",
         min_count=keys["min_count"].integer(1, low=0) if "min_count" in keys else 1,
@@ -297,11 +298,12 @@ def read_filters(reader: Reader) -> dict[str, Filter]:
         found[name] = Filter(
             id=name,
             kind=kind,
-            direction=cast(Direction, keys["direction"].choice(get_args(Direction), "full"))
+            direction=cast("Direction", keys["direction"].choice(get_args(Direction), "full"))
             if "direction" in keys
             else "full",
             logic="include"
-            if "logic" in keys and keys["logic"].choice(("include", "exclude"), "exclude") == "include"
+            if "logic" in keys
+            and keys["logic"].choice(("include", "exclude"), "exclude") == "include"
             else "exclude",
             processor=keys["processor"].text() if "processor" in keys else "",
         )
@@ -315,7 +317,9 @@ def _examples(reader: Reader | None) -> Iterator[Example]:
     if reader is None:
         return
     for item in reader.items():
-        keys = item.mapping(("text", "confidence", "matched", "context"), required=("text", "confidence"))
+        keys = item.mapping(
+            ("text", "confidence", "matched", "context"), required=("text", "confidence")
+        )
         yield Example(
             text=keys["text"].text() if "text" in keys else "",
             confidence=_confidence(keys.get("confidence"), 75),

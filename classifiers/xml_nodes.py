@@ -48,7 +48,7 @@ class Node:
             yield from child.within(*tags)
 
 
-class _Refused(Exception):
+class _Refused(Exception):  # noqa: N818 - says what the document is
     """Something in the document that is not read on purpose."""
 
 
@@ -62,7 +62,9 @@ def read_xml(path: Path) -> Node:
     except OSError as error:
         raise _failed(path, 1, f"the file cannot be read ({error.strerror})") from None
     if len(data) > MAX_BYTES:
-        raise _failed(path, 1, "the file is too large", f"at most {MAX_BYTES} bytes", f"{len(data)}")
+        raise _failed(
+            path, 1, "the file is too large", f"at most {MAX_BYTES} bytes", f"{len(data)}"
+        )
     return parse_xml(decoded(data, path), path)
 
 
@@ -118,10 +120,12 @@ def parse_xml(text: str, path: Path) -> Node:
     try:
         parser.Parse(body.encode("utf-8", "replace"), True)
     except expat.ExpatError as error:
-        reason = expat.errors.messages[error.code] if error.code in expat.errors.messages else "?"
+        reason = expat.errors.messages.get(error.code, "?")
         raise _failed(path, error.lineno, f"not well-formed XML: {reason}") from None
     except _Refused as refusal:
-        raise _failed(path, parser.CurrentLineNumber, f"the document is refused: {refusal}") from None
+        raise _failed(
+            path, parser.CurrentLineNumber, f"the document is refused: {refusal}"
+        ) from None
     return roots[0]
 
 

@@ -154,7 +154,11 @@ class Sweep:
         for progress in self.state.progress(result.run_id):
             result.counters += progress.counters
             result.assets[progress.status] = result.assets.get(progress.status, 0) + 1
-        incomplete = result.unreachable or result.assets.keys() & {"incomplete", "failed", "pending"}
+        incomplete = result.unreachable or result.assets.keys() & {
+            "incomplete",
+            "failed",
+            "pending",
+        }
         result.status = status or ("incomplete" if incomplete else "complete")
         totals = {
             "counters": asdict(result.counters),
@@ -367,7 +371,9 @@ def problems_of(batch: pa.RecordBatch, classified: Classified) -> tuple[PartProb
     rows = unread + [item.row for item in classified.incomplete]
     if not rows:
         return ()
-    places = batch.select(["record_id", "part", "status", "problem", "locator"]).take(pa.array(rows))
+    places = batch.select(["record_id", "part", "status", "problem", "locator"]).take(
+        pa.array(rows)
+    )
     found = []
     for index, place in enumerate(places.to_pylist()):
         late = classified.incomplete[index - len(unread)] if index >= len(unread) else None

@@ -28,7 +28,9 @@ MAX_PLACES = 100
 def stable_id(kind: str, *parts: str) -> str:
     """A uuid5 from parts; each part is length-prefixed, so ("ab", "c") and ("a", "bc") differ."""
     name = kind + "".join(f"\x1f{len(part)}:{part}" for part in parts)
-    return str(uuid.uuid5(NAMESPACE, name.encode("utf-8", "surrogatepass").decode("utf-8", "replace")))
+    return str(
+        uuid.uuid5(NAMESPACE, name.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,15 @@ class Tally:
 
     def count(self, min_confidence: int = 1, max_confidence: int = 100) -> int:
         """Hits with a confidence in the range, ends included."""
-        return sum(hits for conf, hits, _ in self.counts if min_confidence <= conf <= max_confidence)
+        return sum(
+            hits for conf, hits, _ in self.counts if min_confidence <= conf <= max_confidence
+        )
 
     def unique(self, min_confidence: int = 1, max_confidence: int = 100) -> int:
         """Distinct values whose best confidence lies in the range, ends included."""
-        return sum(many for conf, _, many in self.counts if min_confidence <= conf <= max_confidence)
+        return sum(
+            many for conf, _, many in self.counts if min_confidence <= conf <= max_confidence
+        )
 
     @property
     def confidence(self) -> int:
@@ -240,7 +246,11 @@ def violations_of(
     recommended = decision.recommendation
     return [
         Violation(
-            id=(ident := stable_id("violation", item.asset.uri, item.record_id, policy.id, rule.rule_id)),
+            id=(
+                ident := stable_id(
+                    "violation", item.asset.uri, item.record_id, policy.id, rule.rule_id
+                )
+            ),
             event_id=stable_id("event", ident, policy.version, pack.id, pack.hash, item.evidence),
             asset_uri=item.asset.uri,
             asset_kind=item.asset.kind,

@@ -43,7 +43,9 @@ def parse_yaml(data: bytes | str, name: str, problems: list[Problem]) -> Reader 
     """The root of YAML text, or None with a problem noted."""
     if len(data) > MAX_BYTES:
         problems.append(
-            Problem(name, 1, "the file is too large", f"at most {MAX_BYTES} bytes", f"{len(data)} bytes")
+            Problem(
+                name, 1, "the file is too large", f"at most {MAX_BYTES} bytes", f"{len(data)} bytes"
+            )
         )
         return None
     try:
@@ -55,7 +57,9 @@ def parse_yaml(data: bytes | str, name: str, problems: list[Problem]) -> Reader 
         return None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         problems.append(
-            Problem(name, 1, f"not valid YAML: {type(error).__name__}", "YAML text in UTF-8 or UTF-16")
+            Problem(
+                name, 1, f"not valid YAML: {type(error).__name__}", "YAML text in UTF-8 or UTF-16"
+            )
         )
         return None
     if node is None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -176,15 +176,15 @@ def load_taxonomy(path: str | None) -> Taxonomy:
 def watching_signals(received: list[int]) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM asks the sweep to stop behind the batch at hand; a second ends it."""
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(number: int, _frame: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)
 
     previous: dict[int, Any] = {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, note)
+        for asked in (signal.SIGINT, signal.SIGTERM):
+            previous[asked] = signal.signal(asked, note)
     except ValueError:  # not the main thread: whoever owns it handles signals
         pass
     try:
@@ -213,9 +213,9 @@ def counts_at(result: Result, level: str) -> int:
 
 def parse_level(text: str) -> int:
     """A confidence from 1 to 100, or the first of low, medium, high. Raises ConfigurationError."""
-    levels: Mapping[str, int] = dict(LEVEL_FLOOR)
-    if text in levels:
-        return levels[text]
+    for level in LEVELS:
+        if text == level:
+            return LEVEL_FLOOR[level]
     if text.isdigit() and 1 <= int(text) <= 100:
         return int(text)
     raise ConfigurationError(

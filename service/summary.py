@@ -41,7 +41,7 @@ REASONS: Mapping[str, str] = {
 def incomplete_reasons(session: Session, result: Result) -> list[str]:
     """One sentence per reason why the run is not complete; empty when it is."""
     reasons = [f"{place}: {message.splitlines()[0]}" for place, message in result.unreachable]
-    counts = {**result.counters.statuses, "unchecked": _unchecked(session, result)}
+    counts = {**result.counters.statuses, "unchecked": _unchecked(result)}
     for status, meaning in REASONS.items():
         many = counts.get(status, 0)
         if many and status not in session.settings.accept:
@@ -60,7 +60,7 @@ def _first_place(session: Session, result: Result, status: str) -> str:
     return ""
 
 
-def _unchecked(session: Session, result: Result) -> int:
+def _unchecked(result: Result) -> int:
     """Problems that are no part's status: rules that were not applied."""
     statuses = result.counters.statuses
     unread = sum(many for status, many in statuses.items() if status != "read")
@@ -123,7 +123,7 @@ def report_data(
             chars=counters.chars,
             seconds=float(figures.get("seconds", 0.0)),
         ),
-        coverage={status: many for status, many in counters.statuses.items()},  # type: ignore[misc]
+        coverage=dict(counters.statuses.items()),  # type: ignore[misc]
         pack=session.classifier.pack,
         pack_name=session.pack.name,
         policy=session.decider.policy if session.decider else None,
@@ -172,7 +172,9 @@ def _sits(session: Session, result: Result) -> Iterator[SitFindings]:
     counts: dict[str, dict[str, int]] = {}
     for batch in session.state.findings(result.run_id):
         table = pa.Table.from_batches([batch.rows.select(["sit_id", "confidence"])])
-        for row in table.group_by(["sit_id", "confidence"]).aggregate([([], "count_all")]).to_pylist():
+        for row in (
+            table.group_by(["sit_id", "confidence"]).aggregate([([], "count_all")]).to_pylist()
+        ):
             levels = counts.setdefault(row["sit_id"], {})
             level = level_of(row["confidence"])
             levels[level] = levels.get(level, 0) + row["count_all"]

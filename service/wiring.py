@@ -127,7 +127,7 @@ def _open_target(
         return
     path = Path(target.removeprefix("file://"))
     for found in _paths_of(path):
-        yield from _open_path(found, row, settings, named=found == path)
+        yield from _open_path(found, row, settings)
 
 
 def _stdin_form(row: SourceRow | None) -> str:
@@ -181,7 +181,7 @@ def _paths_of(path: Path) -> list[Path]:
 
 
 def _open_path(
-    path: Path, row: SourceRow | None, settings: dict[str, Any], *, named: bool
+    path: Path, row: SourceRow | None, settings: dict[str, Any]
 ) -> Iterator[Source | Unreachable]:
     """A file, a folder that is one store or export, or every file below a folder."""
     try:
@@ -218,7 +218,7 @@ def _open_folder(
         if child.name in SKIPPED_NAMES or (child.is_symlink() and child.is_dir()):
             continue
         if child.is_file() or child.is_dir():
-            yield from _open_path(child, row, settings, named=False)
+            yield from _open_path(child, row, settings)
 
 
 def _recognised(path: Path, row: SourceRow | None) -> SourceRow | None:

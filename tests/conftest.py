@@ -14,8 +14,10 @@ settings.load_profile("dlpagent")
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """Keep the tests away from the evidence key and state of whoever runs them."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("DLPAGENT_HOME", str(folder))
-    yield folder
+    return folder

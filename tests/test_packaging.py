@@ -41,7 +41,14 @@ def test_every_data_file_is_matched_by_a_pattern_of_its_package() -> None:
             matched |= hits
     for top in ("dlpagent", *ROOMS):
         for path in (ROOT / top).rglob("*"):
-            if path.is_file() and path.suffix in {".yaml", ".css", ".html", ".json", ".jsonl", ".csv"}:
+            if path.is_file() and path.suffix in {
+                ".yaml",
+                ".css",
+                ".html",
+                ".json",
+                ".jsonl",
+                ".csv",
+            }:
                 assert path in matched, f"{path.relative_to(ROOT)} would not be installed"
 
 

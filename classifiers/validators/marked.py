@@ -23,7 +23,7 @@ _ONE_CLASS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
 
 # What stands behind "password" in programs without being one: labels, selectors, paths, names.
 _NAMES_ONE = re.compile(
-    r".*(?:passw|passwd|kennwort|contrase|username).*|[/.~][\w./@:-]*|\+\w.*|#[a-zA-Z_-]+|arn:.*|.*:|[a-z]+://.*|[\w.]*->.*|"
+    r".*(?:passw|passwd|kennwort|contrase|username).*|[/.~][\w./@:-]*|\+\w.*|#[a-zA-Z_-]+|!\w+|arn:.*|.*:|[a-z]+://.*|[\w.]*->.*|"
     r"[\w.]+\.(?:[a-z]{2,4}|get\w*)|::?\w.*|[A-Za-z]\w*(?:::|->)\w.*|[\w.+-]+@[\w-]+\.[\w.]+|\$[A-Z_]+.*|"
     r"\d{1,2}[:.]\d\d.*",
     re.IGNORECASE | re.DOTALL,

@@ -47,9 +47,10 @@ def lead(data: ReportData) -> str:
     """How much was looked at, and for what."""
     totals = data.totals
     policy = f" and the policy <b>{html(data.policy.name, 80)}</b>" if data.policy else ""
+    pack = html(data.pack_name or data.pack.id, 80)
     return (
         f"{counted(totals.records, 'record')} with {_short(totals.chars)} characters were checked"
-        f" against the pack <b>{html(data.pack_name or data.pack.id, 80)}</b>{policy} in {_duration(totals.seconds)}."
+        f" against the pack <b>{pack}</b>{policy} in {_duration(totals.seconds)}."
     )
 
 

@@ -123,7 +123,7 @@ def texts_of(array: pa.Array, column: str) -> Texts:
     return _texts(array, _Place(column))
 
 
-def _texts(array: pa.Array, place: _Place) -> Texts:  # noqa: PLR0911  one line per kind of type
+def _texts(array: pa.Array, place: _Place) -> Texts:
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
         is_uuid = kind.extension_name == "arrow.uuid"

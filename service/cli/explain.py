@@ -16,9 +16,12 @@ def explain(
     text: Annotated[
         str | None, typer.Argument(help="The text; - or nothing reads standard input.")
     ] = None,
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the text from a file.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Read the text from a file.")
+    ] = None,
     sit: Annotated[
-        list[str] | None, typer.Option("--sit", help="Only this SIT (GUID or name). May be repeated.")
+        list[str] | None,
+        typer.Option("--sit", help="Only this SIT (GUID or name). May be repeated."),
     ] = None,
     context: Annotated[
         str, typer.Option(help="Words that stand beside the text: column heading, JSON key.")
@@ -72,7 +75,6 @@ def _content(text: str | None, file: Path | None) -> str:
             raise ConfigurationError(
                 f"the text cannot be read ({error.strerror})", where=str(file)
             ) from None
-    if text in (None, "-"):
+    if text is None or text == "-":
         return sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    assert text is not None
     return text

@@ -22,7 +22,8 @@ ProfileOption = Annotated[
     typer.Option(help="strict: exactly what Purview publishes; extended: with our additions."),
 ]
 PolicyOption = Annotated[
-    str | None, typer.Option("--policy", help="A policy YAML file, or: example.", show_default="none")
+    str | None,
+    typer.Option("--policy", help="A policy YAML file, or: example.", show_default="none"),
 ]
 LabelsOption = Annotated[
     str | None,
@@ -38,7 +39,9 @@ StateOption = Annotated[
 ]  # fmt: skip
 KeyOption = Annotated[
     Path | None,
-    typer.Option("--key-file", help="The evidence key.", show_default="$DLPAGENT_HOME/evidence.key"),
+    typer.Option(
+        "--key-file", help="The evidence key.", show_default="$DLPAGENT_HOME/evidence.key"
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 VerboseOption = Annotated[
@@ -60,6 +63,9 @@ def checked_choice(value: str, option: str, choices: tuple[str, ...]) -> str:
 
     if value not in choices:
         raise ConfigurationError(
-            "this is not a choice", where=option, expected="one of " + ", ".join(choices), found=value
+            "this is not a choice",
+            where=option,
+            expected="one of " + ", ".join(choices),
+            found=value,
         )
     return value

@@ -22,7 +22,9 @@ def list_(
     pack: PackOption = None,
     profile: ProfileOption = "extended",
     output_format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
-    text: Annotated[str | None, typer.Option("--grep", help="Only SITs whose name holds this.")] = None,
+    text: Annotated[
+        str | None, typer.Option("--grep", help="Only SITs whose name holds this.")
+    ] = None,
 ) -> None:
     """List the SITs of a pack."""
     checked_choice(output_format, "--format", ("table", "json"))
@@ -32,7 +34,9 @@ def list_(
         if text is None or text.casefold() in sit.name.casefold()
     ]
     if output_format == "json":
-        sys.stdout.write(json.dumps([_row(sit) for sit in found], indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(
+            json.dumps([_row(sit) for sit in found], indent=1, ensure_ascii=False) + "\n"
+        )
         return
     _print_table(found)
 
@@ -184,8 +188,8 @@ def import_(
 ) -> None:
     """Turn a rule package into a pack: one YAML per SIT, GUIDs kept."""
     from dlpagent.classifiers.pack import builtin_pack
-    from dlpagent.classifiers.rulepackage_xml import read_rule_package
     from dlpagent.classifiers.pack_yaml import write_pack
+    from dlpagent.classifiers.rulepackage_xml import read_rule_package
 
     imported = read_rule_package(file, builtin_pack(), dictionaries=_dictionaries(dictionary))
     for warning in imported.warnings:
@@ -205,7 +209,10 @@ def _dictionaries(given: list[str] | None) -> dict[str, Path]:
         guid, equals, file = item.partition("=")
         if not equals:
             raise ConfigurationError(
-                "a dictionary needs its GUID", where="--dictionary", expected="GUID=FILE", found=item
+                "a dictionary needs its GUID",
+                where="--dictionary",
+                expected="GUID=FILE",
+                found=item,
             )
         found[guid.strip("{} ").lower()] = Path(file)
     return found

@@ -46,7 +46,9 @@ def scan(
     ] = None,
     output: Annotated[
         list[Path] | None,
-        typer.Option("--output", "-o", help="File to write, one per format.", show_default="stdout"),
+        typer.Option(
+            "--output", "-o", help="File to write, one per format.", show_default="stdout"
+        ),
     ] = None,
     fail_on: Annotated[
         str, typer.Option(help="low, medium, high or never: findings from this level on exit 1.")
@@ -63,7 +65,9 @@ def scan(
         bool, typer.Option("--full", help="With --state: read unchanged assets again, too.")
     ] = False,
     key_file: KeyOption = None,
-    tenant_id: Annotated[str | None, typer.Option(help="Entra tenant (GUID) named in events.")] = None,
+    tenant_id: Annotated[
+        str | None, typer.Option(help="Entra tenant (GUID) named in events.")
+    ] = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = 0,
 ) -> None:

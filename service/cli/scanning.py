@@ -17,6 +17,7 @@ import pyarrow as pa
 from dlpagent.connectors.sinks.formats import FORMATS, FindingsWriter, findings_writer
 from dlpagent.errors import ConfigurationError, ExitCode
 from dlpagent.outbox import Delivered
+from dlpagent.ports import Source
 from dlpagent.records import Asset, Checkpoint
 from dlpagent.service.cli.progress import Progress
 from dlpagent.service.session import (
@@ -28,7 +29,6 @@ from dlpagent.service.session import (
 )
 from dlpagent.service.summary import report_data, summary_lines, summary_of
 from dlpagent.service.wiring import SINKS, Unreachable, open_sources
-from dlpagent.ports import Source
 from dlpagent.state import AssetProgress, Committed, Counters
 from dlpagent.sweep import Result, Stopped
 from dlpagent.violations import ZERO_TENANT, Violation
@@ -84,7 +84,9 @@ def run_scan(request: Request) -> ExitCode:
         resume = session.resumable() if request.resume else None
         sources = list(open_sources(request.targets, request.connector))
         writers = [
-            stack.enter_context(opened_writer(plan, session)) for plan in plans if plan.format in FORMATS
+            stack.enter_context(opened_writer(plan, session))
+            for plan in plans
+            if plan.format in FORMATS
         ]
         watcher = Watcher(progress_for(sources, quiet=request.quiet), session, writers)
         if resume is not None:
@@ -98,7 +100,7 @@ def run_scan(request: Request) -> ExitCode:
         watcher.progress.close()
         delivered = session.deliver() if sinks else None
         finish_outputs(session, result, watcher, plans)
-        for name, path in sinks:
+        for _, path in sinks:
             if Path(path).parent == work:
                 _copy_to_stdout(Path(path))
         if not request.quiet:

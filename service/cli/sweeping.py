@@ -70,7 +70,8 @@ def _sources(plan: SweepFile) -> Iterator[Source | Unreachable]:
 def status_of(file: Path, limit: int) -> dict[str, Any]:
     """Runs, assets, violations and delivery of a sweep, as plain JSON values."""
     settings = read_sweep_file(file).settings
-    assert settings.state is not None
+    if settings.state is None:
+        raise ConfigurationError("the sweep file names no state", where=str(file))
     if "://" not in settings.state and not Path(settings.state).exists():
         raise ConfigurationError(
             "the sweep has not run yet",

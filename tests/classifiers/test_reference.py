@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,11 @@ def confidence(compiled: CompiledPack, text: str, context: str = "") -> int:
         # nested
         ("any: [{min: 1, of: [{any: {min: 2, of: [Word, Part]}}, Date]}]", "alpha 123456", False),
         ("any: [{min: 1, of: [{any: {min: 2, of: [Word, Part]}}, Date]}]", "01/02 123456", True),
-        ("any: [{min: 1, of: [{any: {min: 2, of: [Word, Part]}}, Date]}]", "alpha delta 123456", True),
+        (
+            "any: [{min: 1, of: [{any: {min: 2, of: [Word, Part]}}, Date]}]",
+            "alpha delta 123456",
+            True,
+        ),
         # minCount counts hits; uniqueResults distinct ones, case ignored; 0 is always met
         ("match: [{id: Word, min_count: 2}]", "alpha 123456", False),
         ("match: [{id: Word, min_count: 2}]", "alpha 123456 alpha", True),
@@ -95,7 +100,9 @@ def test_a_keyword_counts_when_it_lies_wholly_in_the_window_on_either_side(
     tmp_path: Path, width: int, gap: int, holds: bool, filler: str
 ) -> None:
     """The keyword has 5 characters: it ends `gap` before the number, so it begins gap + 5 before."""
-    compiled = pack(tmp_path, f"  - {{confidence: 85, primary: Id, match: [Word], proximity: {width}}}")
+    compiled = pack(
+        tmp_path, f"  - {{confidence: 85, primary: Id, match: [Word], proximity: {width}}}"
+    )
     before = f"alpha{filler * gap}123456"
     after = f"123456{filler * gap}alpha"
     assert confidence(compiled, before) == (85 if holds else 0)
@@ -179,7 +186,9 @@ def test_context_supports_and_excludes_but_is_never_primary(tmp_path: Path) -> N
     compiled = pack(tmp_path, "  - {confidence: 85, primary: Id, match: [Word]}")
     assert confidence(compiled, "123456", context="alpha") == 85
     assert confidence(compiled, "alpha", context="123456") == 0
-    excluded = pack(tmp_path, "  - {confidence: 85, primary: Id, any: [{min: 0, max: 0, of: [Word]}]}")
+    excluded = pack(
+        tmp_path, "  - {confidence: 85, primary: Id, any: [{min: 0, max: 0, of: [Word]}]}"
+    )
     assert confidence(excluded, "123456", context="customer_alpha") == 0
 
 
@@ -187,8 +196,16 @@ def test_context_supports_and_excludes_but_is_never_primary(tmp_path: Path) -> N
     ("filters", "text", "found"),
     [
         ("F: {kind: all_digits_same}", "111111 123456", ["123456"]),
-        ("F: {kind: text_match, direction: starts_with, processor: Nines}", "991111 123456", ["123456"]),
-        ("F: {kind: text_match, direction: ends_with, processor: Nines}", "111199 123456", ["123456"]),
+        (
+            "F: {kind: text_match, direction: starts_with, processor: Nines}",
+            "991111 123456",
+            ["123456"],
+        ),
+        (
+            "F: {kind: text_match, direction: ends_with, processor: Nines}",
+            "111199 123456",
+            ["123456"],
+        ),
         ("F: {kind: text_match, direction: full, processor: Six}", "654321 123456", ["123456"]),
         (
             "F: {kind: text_match, direction: full, logic: include, processor: Six}",
@@ -307,7 +324,7 @@ def test_kept_matches_never_overlap_and_the_most_confident_is_kept(
     kept = without_overlaps(candidates)
     places = [span for span, _ in kept]
     assert places == sorted(places)
-    assert all(first[1] <= second[0] for first, second in zip(places, places[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(places))
     if candidates:
         best = max(confidence for confidence, _ in candidates.values())
         assert best in {confidence for _, (confidence, _) in kept}
@@ -320,7 +337,9 @@ def test_kept_matches_never_overlap_and_the_most_confident_is_kept(
 
 
 def test_hits_come_in_order_of_place(tmp_path: Path) -> None:
-    compiled = pack(tmp_path, "  - {confidence: 85, primary: Id}\n  - {confidence: 75, primary: Date}")
+    compiled = pack(
+        tmp_path, "  - {confidence: 85, primary: Id}\n  - {confidence: 75, primary: Date}"
+    )
     hits = evaluate(compiled, "01/02 123456 03/04 654321").hits
     assert [(hit.start, hit.end) for hit in hits] == sorted((hit.start, hit.end) for hit in hits)
     assert len(hits) == 4

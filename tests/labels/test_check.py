@@ -61,7 +61,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("location", "more", "example", "passes"), CASES)
-def test_an_example_is_tried_where_and_as_it_says(  # noqa: PLR0917 - one row of the table
+def test_an_example_is_tried_where_and_as_it_says(
     policy_of, sit_names, location, more, example, passes
 ):
     text = RULE % (location, more or "description: x", example)

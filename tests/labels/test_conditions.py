@@ -168,7 +168,7 @@ TALLIES = st.dictionaries(st.sampled_from(NAMES), COUNTS).map(
 STAMPS = st.sampled_from([NO_STAMPS, CARRIES_GENERAL, CARRIES_BOTH, CARRIES_FOREIGN])
 
 
-def plainly_holds(condition, tallies, stamps):  # noqa: PLR0911 - one per kind of condition
+def plainly_holds(condition, tallies, stamps):
     """What a condition means, written once more and as plainly as can be."""
     match condition:
         case SitCondition(ref, low, high, floor, top):

@@ -172,9 +172,7 @@ def shipped(shipped_sits):
 
 
 @pytest.mark.parametrize(("found", "labels", "place", "label", "fired"), SHIPPED)
-def test_the_shipped_policy_decides(  # noqa: PLR0917 - one row of the table
-    shipped, found, labels, place, label, fired
-):
+def test_the_shipped_policy_decides(shipped, found, labels, place, label, fired):
     item = item_at(place, tallies_of(found, SHORT), tuple(filter(None, [labels])))
     assert outcome(PolicyDecider(shipped).decide(item)) == (
         label,
@@ -259,9 +257,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("kind", "level", "roles", "app", "user", "uri", "expected"), PLACES)
-def test_rules_fire_where_they_apply(  # noqa: PLR0917 - one row of the table
-    policy_of, kind, level, roles, app, user, uri, expected
-):
+def test_rules_fire_where_they_apply(policy_of, kind, level, roles, app, user, uri, expected):
     words = set(ALWAYS.split()) | {word for word in expected.split() if word[0] not in "+-"}
     words -= {word[1:] for word in expected.split() if word[0] == "-"}
     asset = Asset(uri or "x:///a", kind, "test", item=level)

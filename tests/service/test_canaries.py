@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import random
 import re
 import string
@@ -40,7 +39,9 @@ def canaries(many: int, chance: random.Random) -> list[tuple[str, str]]:
             sentence = f"my credit card is {' '.join(re.findall('....', value))} ok"
             made.append((sentence, value))
         elif kind == 1:
-            value = f"{chance.randint(100, 665)}-{chance.randint(10, 99)}-{chance.randint(1000, 9999)}"
+            value = (
+                f"{chance.randint(100, 665)}-{chance.randint(10, 99)}-{chance.randint(1000, 9999)}"
+            )
             made.append((f"social security number {value} ok", value))
         elif kind == 2:
             body = digits(18)
@@ -96,7 +97,9 @@ def plant(folder: Path, many: int, chance: random.Random) -> list[str]:
 
 def searcher(values: list[str]) -> hyperscan.Database:
     """Finds any value as written, without its separators, and secrets in part."""
-    forms = sorted({form for value in values for form in (value, re.sub(r"[^0-9A-Za-z]", "", value))})
+    forms = sorted(
+        {form for value in values for form in (value, re.sub(r"[^0-9A-Za-z]", "", value))}
+    )
     database = hyperscan.Database()
     database.compile(
         expressions=[re.sub(r"([^0-9A-Za-z])", r"\\\1", form).encode() for form in forms],
@@ -118,8 +121,8 @@ def search(values: list[str], caught: str, *folders: Path) -> list[str]:
         ("standard output and error, logs", caught.encode()),
         *((str(path), path.read_bytes()) for path in leftovers(*folders)),
     ]:
-        hits: list[int] = []
-        database.scan(data, match_event_handler=lambda ident, *_: hits.append(ident))
+        hits: set[int] = set()
+        database.scan(data, match_event_handler=lambda ident, *_, to=hits: to.add(ident))
         if hits:
             found.append(f"{len(hits)} value(s) in {place}")
     return found
@@ -137,11 +140,11 @@ def plant_and_search(
     values = plant(source, many, random.Random(many))
     outputs = [part for name in FORMATS for part in ("-o", str(out / f"out.{name}"))]
     with caplog.at_level(logging.DEBUG):
-        code = run(
-            ["scan", str(source), "--policy", "example", "--state", str(out / "state.db"), "-vv"]
-            + ["--format", ",".join(FORMATS), *outputs]
+        policy = ["--policy", "example", "--format", ",".join(FORMATS), *outputs]
+        code = run(["scan", str(source), "--state", str(out / "state.db"), "-vv", *policy])
+        broken = run(
+            ["scan", str(source / "broken.parquet"), "--state", str(out / "other.db"), "-vv"]
         )
-        broken = run(["scan", str(source / "broken.parquet"), "--state", str(out / "other.db"), "-vv"])
         # what is left when the process dies in the middle
         monkeypatch.setattr("dlpagent.sweep.Sweep._close", _fails)
         with pytest.raises(RuntimeError) as raised:
@@ -178,4 +181,3 @@ def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
     assert search(["4111111111111111"], "", tmp_path) == [f"1 value(s) in {tmp_path / 'leak'}"]
     assert search(["4111 1111 1111 1111"], "", tmp_path)
     assert search(["x1y2"], "say x1y2", tmp_path / "none")
-    assert os.listdir(tmp_path) == ["leak"]

@@ -31,7 +31,10 @@ def corpus(tmp_path: Path) -> Path:
     rows = [
         {"id": "a", "text": f"my credit card is {CARD}, thanks"},
         {"id": "b", "text": "nothing here"},
-        {"id": "c", "messages": [{"role": "user", "content": "é😀 IBAN DE89 3704 0044 0532 0130 00"}]},
+        {
+            "id": "c",
+            "messages": [{"role": "user", "content": "é😀 IBAN DE89 3704 0044 0532 0130 00"}],
+        },
     ]
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     return path
@@ -79,7 +82,14 @@ def test_every_format_goes_to_its_file(
     files = [tmp_path / f"out.{name}" for name in formats]
     outputs = [part for file in files for part in ("-o", file)]
     code, out, _ = cli(
-        "scan", corpus, "--policy", "example", "--format", ",".join(formats), *outputs, capsys=capsys
+        "scan",
+        corpus,
+        "--policy",
+        "example",
+        "--format",
+        ",".join(formats),
+        *outputs,
+        capsys=capsys,
     )
     assert (code, out) == (1, "")
     assert "Credit Card Number" in files[0].read_text()
@@ -200,7 +210,9 @@ def test_a_truncated_zip_is_incomplete_and_others_are_still_read(
 ) -> None:
     whole = tmp_path / "export.zip"
     with zipfile.ZipFile(whole, "w") as archive:
-        archive.writestr("conversations.json", json.dumps([{"id": "x", "title": "t", "mapping": {}}]))
+        archive.writestr(
+            "conversations.json", json.dumps([{"id": "x", "title": "t", "mapping": {}}])
+        )
     whole.write_bytes(whole.read_bytes()[:-30])
     code, out, err = cli("scan", whole, corpus, capsys=capsys)
     assert code == 3
@@ -306,7 +318,9 @@ def test_explain_says_what_supported_and_what_was_missing(
     assert "confidence 85 (high)" in out
     assert "Keyword_cc_name" in out
     assert CARD not in out
-    code, out, _ = cli("explain", CARD, "--sit", "Credit Card Number", "--format", "json", capsys=capsys)
+    code, out, _ = cli(
+        "explain", CARD, "--sit", "Credit Card Number", "--format", "json", capsys=capsys
+    )
     (trace,) = json.loads(out)["traces"]
     assert trace["confidence"] == 65
     assert "needs at least 1 hits of" in trace["next_level"]
@@ -456,7 +470,13 @@ def test_quickstart_leaves_report_events_findings_and_state(
     assert "Violations" in text
     assert "Payment cards in AI" in text
     assert "0 waiting in the outbox" in err
-    for name in ("report.html", "events-o365.jsonl", "events-ocsf.jsonl", "findings.jsonl", "state.db"):
+    for name in (
+        "report.html",
+        "events-o365.jsonl",
+        "events-ocsf.jsonl",
+        "findings.jsonl",
+        "state.db",
+    ):
         assert (out / name).stat().st_size, name
     again = cli("quickstart", "--out", out, capsys=capsys)
     assert again[0] == 0

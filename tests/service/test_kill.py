@@ -101,7 +101,9 @@ def outcome(folder: Path) -> tuple[Counter[tuple[object, ...]], Counter[str], se
         for batch in state.latest_findings():  # a run killed while delivering had read everything
             asset = batch.asset_uri.rsplit("/", 1)[-1]
             for row in batch.rows.to_pylist():
-                found[asset, row["record_id"], row["part"], row["start"], row["end"], row["key"]] += 1
+                found[
+                    asset, row["record_id"], row["part"], row["start"], row["end"], row["key"]
+                ] += 1
         violations = {
             (item.violation.rule_id, item.violation.record_id) for item in state.violations()
         }
