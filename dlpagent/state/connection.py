@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from dlpagent.errors import StateError, missing_extra
 
 BUSY_TIMEOUT_MS = 30_000
+FINDINGS_DIR = "findings_dir"  # our own word in a URL; the driver never sees it
 _WRITE = {"dlpagent_write": True}
 # Any fixed number; one for all databases of the product (PostgreSQL advisory locks).
 SEGMENT_LOCK = 0x646C_7001
@@ -32,15 +33,27 @@ def database_url(place: str | Path) -> URL:
     text_form = str(place)
     if isinstance(place, Path) or "://" not in text_form:
         return URL.create("sqlite", database=str(Path(place).expanduser().absolute()))
-    try:
-        url = make_url(text_form)
-    except ArgumentError:
-        raise _not_supported("a URL that cannot be read") from None
+    url = _url_of(text_form).difference_update_query([FINDINGS_DIR])
     if url.get_backend_name() in {"postgresql", "postgres"}:
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         raise _not_supported(url.render_as_string(hide_password=True))
     return URL.create("sqlite", database=str(Path(url.database).absolute()))
+
+
+def findings_folder(place: str | Path) -> Path | None:
+    """The folder for bulk findings a URL names: postgresql://…?findings_dir=/path."""
+    if isinstance(place, Path) or "://" not in place:
+        return None
+    named = _url_of(place).query.get(FINDINGS_DIR)
+    return Path(named).absolute() if isinstance(named, str) and named else None
+
+
+def _url_of(text_form: str) -> URL:
+    try:
+        return make_url(text_form)
+    except ArgumentError:
+        raise _not_supported("a URL that cannot be read") from None
 
 
 def _not_supported(found: str) -> StateError:

@@ -163,5 +163,5 @@ def _no_folder(file: str) -> StateError:
         "findings lie in files, but no folder for them is configured",
         where=file,
         expected="the folder the sweep wrote its findings to",
-        remedy="Give it with --findings-dir, on a disk that this host can read.",
+        remedy="Name it in the URL of the state: postgresql://…?findings_dir=/path",
     )

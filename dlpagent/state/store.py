@@ -14,7 +14,14 @@ from dlpagent.findings import PackRef
 from dlpagent.records import Asset
 from dlpagent.state import assets, finding_reader, outbox_rows, queries, runs
 from dlpagent.state.commit import commit_batch
-from dlpagent.state.connection import connect, database_url, place_of, reading, writing
+from dlpagent.state.connection import (
+    connect,
+    database_url,
+    findings_folder,
+    place_of,
+    reading,
+    writing,
+)
 from dlpagent.state.database import Database
 from dlpagent.state.finding_rows import SEGMENT_ROWS
 from dlpagent.state.items import item_tallies
@@ -54,14 +61,14 @@ def open_state(
     """Open a state, making or upgrading it as needed. Raises StateError, ConfigurationError.
 
     place: a file path (SQLite), or sqlite:///path or postgresql://… . findings_dir: where bulk
-    findings lie as Parquet; for SQLite <file>.findings beside it when not given; for PostgreSQL
-    they all stay in rows when not given. segment_rows: how many rows one asset's findings may
-    take in the database.
+    findings lie as Parquet; it may stand in the URL, as ?findings_dir=/path. When not given, they
+    lie in <file>.findings beside SQLite, and all stay in rows in PostgreSQL. segment_rows: how many
+    rows one asset's findings may take in the database.
     """
     engine = connect(database_url(place))
     try:
         migrate(engine)
-        folder = _folder(engine, findings_dir)
+        folder = _folder(engine, findings_dir or findings_folder(place))
         database = Database(engine, clock, lease_seconds, segment_rows, folder)
         remove_orphans(database)
     except BaseException:

@@ -13,7 +13,7 @@ import pytest
 
 from dlpagent.errors import StateError
 from dlpagent.state import open_state
-from dlpagent.state.connection import database_url
+from dlpagent.state.connection import database_url, findings_folder
 from dlpagent.state.tables import meta
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes are a POSIX matter")
@@ -33,6 +33,32 @@ posix = pytest.mark.skipif(os.name != "posix", reason="modes are a POSIX matter"
 def test_a_path_or_url_names_a_database(place, backend, database):
     url = database_url(place)
     assert (url.get_backend_name(), url.database) == (backend, database)
+
+
+@pytest.mark.parametrize(
+    ("place", "folder"),
+    [
+        ("postgresql://u@h/db", None),
+        ("postgresql://u@h/db?findings_dir=/mnt/f", Path("/mnt/f")),
+        ("postgresql://u@h/db?connect_timeout=3&findings_dir=/mnt/f", Path("/mnt/f")),
+        ("sqlite:////x/state.db?findings_dir=/mnt/f", Path("/mnt/f")),
+        ("/x/state.db?findings_dir=/mnt/f", None),
+        (Path("/x/state.db"), None),
+    ],
+)
+def test_a_url_may_name_the_folder_of_findings_and_the_driver_does_not_see_it(place, folder):
+    assert findings_folder(place) == folder
+    if "://" in str(place):
+        assert "findings_dir" not in database_url(place).render_as_string()
+
+
+def test_findings_lie_in_the_folder_the_url_names(postgresql_place, some, clock):
+    url = f"{postgresql_place.url}&findings_dir={postgresql_place.folder}"
+    with open_state(url, clock=clock, segment_rows=5) as state:
+        lease = state.claim(some.begin(state), some.asset())
+        some.commit(state, lease, None, 1, findings=some.findings(9))
+        assert len(list(postgresql_place.folder.iterdir())) == 1
+        assert some.starts(state.findings(lease.run_id)) == list(range(9))
 
 
 def test_a_relative_path_does_not_depend_on_later_changes_of_folder(tmp_path, monkeypatch):

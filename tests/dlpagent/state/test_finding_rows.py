@@ -115,7 +115,7 @@ def test_segments_that_cannot_be_reached_are_an_error_not_an_empty_answer(
         run_id = _sweep(state, some, [25])
     with (
         open_state(postgresql_place.url, **given) as state,
-        pytest.raises(StateError, match="--findings-dir"),
+        pytest.raises(StateError, match="findings_dir="),
     ):
         list(state.findings(run_id))
 
