@@ -16,14 +16,16 @@ _STAND_IN = re.compile(
 _NOT_A_VALUE = re.compile(
     r".*[(){}\[\];].*|\$.*|[A-Za-z_]+(?:[./:-][A-Za-z_]+\d{0,2})+|[A-Z_]+\d{0,3}|[a-z_]+\d{0,3}|"
     r"[a-zA-Z]+\d{0,2}(?:_[a-zA-Z]+\d{0,2})+|[vV]?\d+(?:[.:/_]\d+)+[\w-]{0,10}|"
-    r"[\d.,+-]+(?:e[+-]?\d+|[a-zA-Z%]{1,3})?|\d{4}-\d\d-\d\d.*|[a-z]+://.*|[./~].*/.*|sha\d{1,3}[-:=].*|[A-Za-z]+[-_ ]\d{1,4}",
+    r"[\d.,+-]+(?:e[+-]?\d+|[a-zA-Z%]{1,3})?|\d{4}-\d\d-\d\d.*|[a-z]+://.*|[./~].*/.*|"
+    r"sha\d{1,3}[-:=].*|[A-Za-z]+[-_ ]\d{1,4}",
     re.DOTALL,
 )
 _ONE_CLASS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
 
 # What stands behind "password" in programs without being one: labels, selectors, paths, names.
 _NAMES_ONE = re.compile(
-    r".*(?:passw|passwd|kennwort|contrase|username).*|[/.~][\w./@:-]*|\+\w.*|#[a-zA-Z_-]+|!\w+|arn:.*|.*:|[a-z]+://.*|[\w.]*->.*|"
+    r".*(?:passw|passwd|kennwort|contrase|username).*|[/.~][\w./@:-]*|\+\w.*|#[a-zA-Z_-]+|!\w+|arn:.*|.*:|[a-z]+://.*|"
+    r"[\w.]*->.*|"
     r"[\w.]+\.(?:[a-z]{2,4}|get\w*)|::?\w.*|[A-Za-z]\w*(?:::|->)\w.*|[\w.+-]+@[\w-]+\.[\w.]+|\$[A-Z_]+.*|"
     r"\d{1,2}[:.]\d\d.*",
     re.IGNORECASE | re.DOTALL,
