@@ -39,6 +39,7 @@ from dlpagent.classifiers.sit import (
     pattern_refs,
 )
 from dlpagent.classifiers.sit_yaml import GUID
+from dlpagent.classifiers.validators.purview import FUNCTIONS
 from dlpagent.classifiers.xml_nodes import Node, read_xml
 from dlpagent.errors import Problem, ProblemsError
 from dlpagent.findings import PackRef
@@ -267,12 +268,11 @@ def _regex(node: Node, draft: _Draft) -> Regex:
 
 
 def _validators_named(name: str, node: Node, draft: _Draft) -> tuple[ValidatorSpec, ...]:
-    """A Validators group of the package, or the checks of a built-in function."""
+    """A Validators group of the package, or the check of a function of Purview."""
     if name in draft.validators:
         return draft.validators[name]
-    function = draft.base.elements.get(name) if draft.base else None
-    if isinstance(function, Regex):
-        return function.validators
+    if name in FUNCTIONS:
+        return (ValidatorSpec(FUNCTIONS[name]),)
     draft.warn(node, f"the validator {name} is not known; the regex is used without it")
     return ()
 

@@ -9,14 +9,20 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dlpagent.service.cli import run
 
 CARD = "4111 1111 1111 1111"
+NOBODY = 65534
 
 
 def cli(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -220,20 +226,59 @@ def test_a_truncated_zip_is_incomplete_and_others_are_still_read(
     assert {item["record"] for item in lines(out)} == {"a", "c"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_without_rights_is_incomplete_and_the_rest_is_read(
-    corpus: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    closed = corpus.parent / "closed"
-    closed.mkdir()
-    closed.chmod(0)
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without the rights of root, who may read everything."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
     try:
-        code, out, err = cli("scan", corpus.parent, capsys=capsys)
+        yield
     finally:
-        closed.chmod(0o700)
+        os.seteuid(before)
+
+
+def test_a_folder_without_rights_is_incomplete_and_the_rest_is_read(
+    corpus: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        (folder / "home").mkdir()
+        (folder / "in" / "closed").mkdir(parents=True)
+        (folder / "in" / "open.jsonl").write_bytes(corpus.read_bytes())
+        (folder / "in" / "secret.txt").write_text("x")
+        cli("scan", folder / "in", capsys=capsys)  # loads what root alone may be able to load
+        for path, mode in (("in/closed", 0), ("in/secret.txt", 0), ("home", 0o777), (".", 0o755)):
+            (folder / path).chmod(mode)
+        monkeypatch.setenv("DLPAGENT_HOME", str(folder / "home"))
+        with as_nobody():
+            code, out, err = cli("scan", folder / "in", capsys=capsys)
+        (folder / "in" / "closed").chmod(0o700)
     assert code == 3
     assert "closed" in err
-    assert lines(out)
+    assert "secret.txt" in err
+    assert {item["record"] for item in lines(out)} == {"a", "c"}
+
+
+def test_invalid_utf8_and_wrong_columns_are_reported_and_the_rest_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(
+        b'{"id": "bad", "text": "caf\xe9"}\n{"id": "good", "text": "credit card 4111111111111111"}\n'
+    )
+    pq.write_table(
+        pa.table({"text": ["credit card 4111111111111111"], "blob": [b"\xff\xfe\x00\x01"]}),
+        tmp_path / "b.parquet",
+    )
+    code, out, err = cli("scan", tmp_path, capsys=capsys)
+    assert code == 3
+    assert {(item["record"], item["part"]) for item in lines(out)} == {
+        ("good", "text"),
+        ("0", "text"),
+    }
+    assert "Incomplete" in err
 
 
 def test_an_empty_file_is_complete_and_clean(
