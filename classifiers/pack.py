@@ -409,9 +409,17 @@ def _pattern_meaning(pattern: Pattern) -> object:
         pattern.confidence,
         pattern.primary,
         pattern.proximity,
-        pattern.filters,
-        pattern.conditions,
+        sorted(pattern.filters),
+        sorted((condition_meaning(item) for item in pattern.conditions), key=repr),
     )
+
+
+def condition_meaning(condition: Condition) -> object:
+    """What a condition asks for; the order of its parts and whose addition it is do not matter."""
+    if isinstance(condition, AnyOf):
+        children = sorted((condition_meaning(child) for child in condition.children), key=repr)
+        return (condition.min_matches, condition.max_matches, children)
+    return (condition.ref, condition.min_count, condition.unique, condition.proximity)
 
 
 def conditions_of(sit: Sit) -> Iterator[Match]:

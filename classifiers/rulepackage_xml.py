@@ -41,6 +41,7 @@ from dlpagent.classifiers.sit import (
 from dlpagent.classifiers.sit_yaml import GUID
 from dlpagent.classifiers.validators.purview import FUNCTIONS
 from dlpagent.classifiers.xml_nodes import Node, read_xml
+from dlpagent.classifiers.xml_writing import fragment
 from dlpagent.errors import Problem, ProblemsError
 from dlpagent.findings import PackRef
 
@@ -79,6 +80,7 @@ class _Draft:
     descriptions: dict[str, dict[str, str]] = field(default_factory=dict)
     sits: dict[str, Sit] = field(default_factory=dict)
     inherited: set[str] = field(default_factory=set)
+    kept: dict[str, str] = field(default_factory=dict)  # what is not evaluated, to be written back
 
     def problem(
         self, node: Node, what: str, expected: str = "", found: str = "", remedy: str = ""
@@ -87,6 +89,11 @@ class _Draft:
 
     def warn(self, node: Node, what: str, remedy: str = "") -> None:
         self.warnings.append(Problem(self.file, node.line, what, remedy=remedy, severity="warning"))
+
+    def keep(self, node: Node) -> None:
+        """Keep an element as it is written, so that the export can write it back."""
+        ident = node.attributes.get("id") or node.attributes.get("langcode", "")
+        self.kept[f"xml:{node.tag}:{ident}"] = fragment(node)
 
 
 def read_rule_package(
@@ -108,7 +115,13 @@ def read_rule_package(
     else:
         _read_rules(rules, draft)
     _check(draft)
-    pack = replace(header, sits=draft.sits, elements=draft.elements, filters=draft.filters)
+    pack = replace(
+        header,
+        sits=draft.sits,
+        elements=draft.elements,
+        filters=draft.filters,
+        attributes={**header.attributes, **draft.kept},
+    )
     return Imported(with_hash(pack), tuple(sorted(draft.warnings)), frozenset(draft.inherited))
 
 
@@ -171,6 +184,8 @@ def _header(root: Node, draft: _Draft) -> Pack:
         (node for node in localized if node.attributes.get("langcode", "").lower() == default),
         localized[0] if localized else None,
     )
+    for node in [*pack.all("Encryption"), *(node for node in localized if node is not chosen)]:
+        draft.keep(node)
 
     def text(tag: str) -> str:
         node = chosen.first(tag) if chosen else None
@@ -218,6 +233,7 @@ def _read_rules(rules: Node, draft: _Draft) -> None:
         draft.warn(
             node, f"{node.tag} {node.attributes.get('id', '')} is not evaluated; it finds nothing"
         )
+        draft.keep(node)
         _add(draft, node, Keyword(node.attributes.get("id", "?"), (), stub=True))
     for node, engine in _entities(rules):
         _add_sit(draft, node, engine)
@@ -227,6 +243,7 @@ def _read_rules(rules: Node, draft: _Draft) -> None:
     }  # fmt: skip
     for node in rules.children:
         if node.tag not in known:
+            draft.keep(node)
             draft.warn(node, f"the element {node.tag} is not known and not evaluated")
 
 
@@ -274,6 +291,8 @@ def _validators_named(name: str, node: Node, draft: _Draft) -> tuple[ValidatorSp
     if name in FUNCTIONS:
         return (ValidatorSpec(FUNCTIONS[name]),)
     draft.warn(node, f"the validator {name} is not known; the regex is used without it")
+    key = f"validators:{node.attributes.get('id', '')}"
+    draft.kept[key] = f"{draft.kept.get(key, '')} {name}".strip()
     return ()
 
 
@@ -306,6 +325,7 @@ def _add_sit(draft: _Draft, node: Node, engine: str) -> None:
         draft.warn(node, f"the attribute {name} of {node.tag} is kept and not evaluated")
     if engine:
         attributes["minEngineVersion"] = engine
+    attributes.update(_kept_of_sit(node))
     names = dict(draft.names.get(ident, {}))
     descriptions = dict(draft.descriptions.get(ident, {}))
     if not names:
@@ -335,6 +355,24 @@ def _add_sit(draft: _Draft, node: Node, engine: str) -> None:
     for name in [*sit.filters, *(name for item in sit.patterns for name in item.filters)]:
         if name not in draft.filters:
             draft.problem(node, f"{sit.name} names the filter {name}, which nothing defines")
+
+
+def _kept_of_sit(node: Node) -> Iterator[tuple[str, str]]:
+    """What is not evaluated of a SIT and must come back in an export."""
+    if node.tag != "Entity":
+        yield "element", node.tag
+    if node.tag == "Affinity":
+        yield "xml", fragment(node)
+    for match in node.within("idMatch", "IdMatch"):
+        if "classification" in match.attributes:
+            field_name = match.attributes.get("matches", "")
+            yield f"classification:{field_name}", match.attributes["classification"]
+    engines = [
+        version.attributes.get("minEngineVersion", "") if version.tag == "Version" else ""
+        for version in node.children
+        for _ in ([version] if version.tag == "Pattern" else version.within("Pattern"))
+    ]
+    yield from ((f"engine:{index}", engine) for index, engine in enumerate(engines) if engine)
 
 
 def _filters_named(node: Node, draft: _Draft) -> tuple[str, ...]:

@@ -1,0 +1,211 @@
+"""Ids that every tenant knows without a package defining them: Purview's functions and keyword lists.
+
+Source: Microsoft Purview, "Sensitive information type functions" (functions, and which of them a
+Regex may name in `validators`) and the entity definition pages (idRefs of their patterns), CC-BY-4.0.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# A Regex may name these as its validator.
+VALIDATOR_FUNCTIONS: Final = frozenset(
+    """
+    Func_Turkish_National_Id Func_aba_routing Func_australian_tax_file_number Func_brazil_cnpj
+    Func_brazil_cpf Func_canadian_sin Func_credit_card Func_dea_number Func_dea_number_v2
+    Func_formatted_itin Func_iban Func_india_aadhaar Func_japanese_my_number_corporate
+    Func_japanese_my_number_personal Func_randomized_formatted_ssn Func_randomized_unformatted_ssn
+    Func_south_africa_identification_number Func_ssn Func_swedish_national_identifier
+    Func_uk_nhs_number Func_unformatted_itin Func_unformatted_ssn Func_usa_uk_passport
+    """.split()
+)
+
+FUNCTIONS: Final = frozenset(
+    """
+    Func_Argentina_Unique_Tax_Key Func_Australian_Company_Number Func_Austria_Value_Added_Tax
+    Func_Thai_Citizen_Id Func_Turkish_National_Id Func_aba_routing
+    Func_alabama_drivers_license_number Func_alaska_delaware_oregon_drivers_license_number
+    Func_alaska_drivers_license_number Func_alberta_drivers_license_number
+    Func_arizona_drivers_license_number Func_arkansas_drivers_license_number
+    Func_australian_business_number Func_australian_medical_account_number
+    Func_australian_tax_file_number Func_austria_eu_ssn_or_equivalent
+    Func_austria_eu_tax_file_number Func_belgium_national_number
+    Func_belgium_value_added_tax_number Func_brazil_cnpj Func_brazil_cpf Func_brazil_rg
+    Func_british_columbia_drivers_license_number Func_bulgaria_eu_national_id_card
+    Func_california_drivers_license_number Func_canadian_sin Func_chile_id_card
+    Func_china_resident_id Func_colorado_drivers_license_number
+    Func_connecticut_drivers_license_number Func_credit_card Func_croatia_id_card
+    Func_croatia_oib_number Func_cyprus_eu_tax_file_number Func_czech_id_card
+    Func_czech_id_card_new_format Func_dea_number Func_dea_number_v2
+    Func_denmark_eu_tax_file_number Func_district_of_columbia_drivers_license_number
+    Func_estonia_eu_national_id_card Func_eu_date Func_eu_debit_card Func_expiration_date
+    Func_finnish_national_id Func_florida_drivers_license_number
+    Func_florida_maryland_michigan_minnesota_drivers_license_number Func_formatted_itin
+    Func_fr_insee Func_fr_passport Func_france_eu_tax_file_number
+    Func_france_value_added_tax_number Func_french_drivers_license Func_french_insee
+    Func_georgia_drivers_license_number Func_german_drivers_license Func_german_id_card_with_check
+    Func_german_passport Func_german_passport_checksum Func_german_passport_data
+    Func_germany_eu_tax_file_number Func_germany_value_added_tax_number Func_greece_eu_ssn
+    Func_hawaii_drivers_license_number Func_hong_kong_id_card
+    Func_hungarian_value_added_tax_number Func_hungary_eu_national_id_card
+    Func_hungary_eu_ssn_or_equivalent Func_hungary_eu_tax_file_number Func_iban
+    Func_idaho_drivers_license_number Func_illinois_drivers_license_number Func_india_aadhaar
+    Func_india_gst_number Func_indiana_drivers_license_number Func_iowa_drivers_license_number
+    Func_ireland_pps Func_israeli_national_id_number Func_italy_eu_national_id_card
+    Func_italy_value_added_tax_number Func_japanese_my_number_corporate
+    Func_japanese_my_number_personal Func_jp_bank_account Func_jp_bank_account_branch_code
+    Func_jp_drivers_license_number Func_jp_passport Func_jp_resident_registration_number
+    Func_jp_sin Func_jp_sin_pre_1997 Func_kansas_drivers_license_number
+    Func_kentucky_drivers_license_number
+    Func_kentucky_massachusetts_virginia_drivers_license_number Func_latvia_eu_national_id_card
+    Func_lithuania_eu_tax_file_number Func_louisiana_drivers_license_number
+    Func_luxemburg_eu_tax_file_number Func_luxemburg_eu_tax_file_number_non_natural
+    Func_maine_drivers_license_number Func_manitoba_drivers_license_number
+    Func_maryland_drivers_license_number Func_massachusetts_drivers_license_number
+    Func_mexico_population_registry_code Func_michigan_minnesota_drivers_license_number
+    Func_minnesota_drivers_license_number Func_mississippi_oklahoma_drivers_license_number
+    Func_missouri_drivers_license_number Func_montana_drivers_license_number
+    Func_nebraska_drivers_license_number Func_netherlands_bsn Func_netherlands_eu_tax_file_number
+    Func_netherlands_value_added_tax_number Func_nevada_drivers_license_number
+    Func_new_brunswick_drivers_license_number Func_new_hampshire_drivers_license_number
+    Func_new_jersey_drivers_license_number Func_new_mexico_drivers_license_number
+    Func_new_york_drivers_license_number Func_new_zealand_bank_account_number
+    Func_new_zealand_inland_revenue_number Func_new_zealand_ministry_of_health_number
+    Func_newfoundland_labrador_drivers_license_number Func_newzealand_driver_license_number
+    Func_newzealand_social_welfare_number Func_north_carolina_drivers_license_number
+    Func_north_dakota_drivers_license_number Func_norway_id_number
+    Func_nova_scotia_drivers_license_number Func_ohio_drivers_license_number
+    Func_ontario_drivers_license_number Func_pennsylvania_drivers_license_number
+    Func_pesel_identification_number Func_poland_eu_tax_file_number Func_polish_national_id
+    Func_polish_passport_number Func_polish_passport_number_v2 Func_polish_regon_number
+    Func_portugal_eu_tax_file_number Func_prince_edward_island_drivers_license_number
+    Func_quebec_drivers_license_number Func_randomized_formatted_ssn
+    Func_randomized_unformatted_ssn Func_rhode_island_drivers_license_number
+    Func_romania_eu_national_id_card Func_saskatchewan_drivers_license_number
+    Func_slovakia_eu_national_id_card Func_slovenia_eu_national_id_card
+    Func_slovenia_eu_tax_file_number Func_south_africa_identification_number
+    Func_south_carolina_drivers_license_number Func_south_dakota_drivers_license_number
+    Func_south_korea_resident_number Func_spain_eu_DL_and_NI_number_citizen
+    Func_spain_eu_DL_and_NI_number_foreigner Func_spain_eu_driver's_license_number
+    Func_spain_eu_tax_file_number Func_spanish_social_security_number Func_ssn
+    Func_sweden_eu_tax_file_number Func_swedish_national_identifier
+    Func_swiss_social_security_number_ahv Func_taiwanese_national_id
+    Func_tennessee_drivers_license_number Func_texas_drivers_license_number
+    Func_uk_drivers_license Func_uk_eu_tax_file_number Func_uk_nhs_number Func_uk_nino
+    Func_unformatted_canadian_sin Func_unformatted_itin Func_unformatted_ssn Func_usa_uk_passport
+    Func_utah_drivers_license_number Func_vermont_drivers_license_number
+    Func_virginia_drivers_license_number Func_washington_drivers_license_number
+    Func_west_virginia_drivers_license_number Func_wisconsin_drivers_license_number
+    Func_wyoming_drivers_license_number
+    """.split()
+)
+
+KEYWORD_LISTS: Final = frozenset(
+    """
+    Keyword_ABA_Routing Keyword_Argentina_Unique_Tax_Key Keyword_Australia_Medical_Account_Number
+    Keyword_Australia_Tax_File_Number Keyword_Australian_Company_Number
+    Keyword_Austria_Value_Added_Tax Keyword_Finland_European_Health_Insurance_Number
+    Keyword_France_Health_Insurance_Number Keyword_Israel_National_ID
+    Keyword_Russian_Passport_Number Keyword_Thai_Citizen_Id Keyword_Turkish_National_Id
+    Keyword_Ukraine_Passport_Domestic Keyword_Ukraine_Passport_International
+    Keyword_alberta_drivers_license_name Keyword_argentina_national_id
+    Keyword_australia_bank_account_number Keyword_australia_drivers_license_number
+    Keyword_australia_drivers_license_number_exclusions Keyword_australia_passport_number
+    Keyword_belgium_national_number Keyword_brazil_cnpj Keyword_brazil_cpf Keyword_brazil_rg
+    Keyword_british_columbia_drivers_license_name Keyword_canada_bank_account_number
+    Keyword_canada_drivers_license Keyword_canada_health_service_number
+    Keyword_canada_passport_number Keyword_canada_phin Keyword_canada_provinces
+    Keyword_card_expiration_terms_dict Keyword_card_security_terms_dict Keyword_card_terms_dict
+    Keyword_cc_name Keyword_cc_verification Keyword_chile_id_card Keyword_china_resident_id
+    Keyword_croatia_id_card Keyword_czech_id_card Keyword_dea_number Keyword_denmark_id
+    Keyword_eu_debit_card Keyword_finland_passport_number Keyword_finnish_national_id
+    Keyword_fr_insee Keyword_french_drivers_license Keyword_german_drivers_license
+    Keyword_german_passport Keyword_germany_id_card Keyword_greece_id_card
+    Keyword_hong_kong_id_card Keyword_india_aadhar Keyword_india_gst_number
+    Keyword_india_permanent_account_number Keyword_india_voter_id_card Keyword_indonesia_id_card
+    Keyword_ipaddress Keyword_israel_bank_account_number Keyword_italy_drivers_license_number
+    Keyword_itin Keyword_jp_bank_account Keyword_jp_bank_branch_code
+    Keyword_jp_drivers_license_number Keyword_jp_passport Keyword_jp_residence_card_number
+    Keyword_jp_resident_registration_number Keyword_jp_sin Keyword_malaysia_id_card_number
+    Keyword_manitoba_drivers_license_name Keyword_mbi_card Keyword_mexico_population_registry_code
+    Keyword_new_brunswick_drivers_license_name Keyword_new_york_drivers_license_name
+    Keyword_newfoundland_labrador_drivers_license_name Keyword_norway_id_number
+    Keyword_nova_scotia_drivers_license_name Keyword_nz_terms Keyword_ontario_drivers_license_name
+    Keyword_passport Keyword_pesel_identification_number Keyword_philippines_id
+    Keyword_philippines_passport_number Keyword_polish_national_id_passport_number
+    Keyword_polish_national_passport_number Keyword_portugal_citizen_card
+    Keyword_prince_edward_island_drivers_license_name Keyword_qatari_id_card
+    Keyword_quebec_drivers_license_name Keyword_saskatchewan_drivers_license_name
+    Keyword_saudi_arabia_national_id Keyword_sin Keyword_sin_collaborative Keyword_singapore_nric
+    Keyword_south_africa_identification_number Keyword_south_korea_resident_number Keyword_ssn
+    Keyword_sweden_passport Keyword_swift Keyword_taiwan_passport
+    Keyword_taiwan_resident_certificate Keyword_taiwanese_national_id Keyword_uk_electoral
+    Keyword_uk_nhs_number Keyword_uk_nhs_number1 Keyword_uk_nhs_number_dob Keyword_uk_nino
+    Keyword_us_drivers_license Keyword_us_drivers_license_abbreviations Keyword_usa_Bank_Account
+    Keywords_australian_business_number Keywords_austria_eu_driver's_license_number
+    Keywords_austria_eu_mobile_number Keywords_austria_eu_national_id_card
+    Keywords_austria_eu_passport_number Keywords_austria_eu_ssn_or_equivalent
+    Keywords_austria_eu_tax_file_number Keywords_austria_eu_telephone_number
+    Keywords_belgium_eu_driver's_license_number Keywords_belgium_eu_passport_date
+    Keywords_belgium_eu_passport_number Keywords_belgium_value_added_tax_number
+    Keywords_bulgaria_eu_driver's_license_number Keywords_bulgaria_eu_mobile_number
+    Keywords_bulgaria_eu_national_id_card Keywords_bulgaria_eu_passport_number
+    Keywords_bulgaria_eu_telephone_number Keywords_croatia_eu_driver's_license_number
+    Keywords_croatia_eu_passport_number Keywords_croatia_eu_tax_file_number
+    Keywords_cyprus_eu_driver's_license_number Keywords_cyprus_eu_national_id_card
+    Keywords_cyprus_eu_passport_date Keywords_cyprus_eu_passport_number
+    Keywords_cyprus_eu_tax_file_number Keywords_czech_republic_eu_driver's_license_number
+    Keywords_czech_republic_eu_passport_number Keywords_denmark_eu_driver's_license_number
+    Keywords_denmark_eu_passport_number Keywords_estonia_eu_driver's_license_number
+    Keywords_estonia_eu_mobile_number Keywords_estonia_eu_national_id_card
+    Keywords_estonia_eu_passport_number Keywords_estonia_eu_telephone_number
+    Keywords_eu_driver's_license_number Keywords_eu_driver's_license_number_common
+    Keywords_eu_passport_date Keywords_eu_passport_number Keywords_eu_passport_number_common
+    Keywords_finland_eu_driver's_license_number Keywords_france_eu_mobile_number
+    Keywords_france_eu_national_id_card Keywords_france_eu_passport_number
+    Keywords_france_eu_tax_file_number Keywords_france_eu_telephone_number
+    Keywords_france_value_added_tax_number Keywords_germany_eu_tax_file_number
+    Keywords_germany_value_added_tax_number Keywords_greece_eu_driver's_license_number
+    Keywords_greece_eu_passport_date Keywords_greece_eu_passport_number
+    Keywords_greece_eu_ssn_or_equivalent Keywords_greece_eu_tax_file_number
+    Keywords_hungarian_value_added_tax_number Keywords_hungary_eu_driver's_license_number
+    Keywords_hungary_eu_mobile_number Keywords_hungary_eu_national_id_card
+    Keywords_hungary_eu_passport_number Keywords_hungary_eu_ssn_or_equivalent
+    Keywords_hungary_eu_tax_file_number Keywords_hungary_eu_telephone_number
+    Keywords_ireland_eu_driver's_license_number Keywords_ireland_eu_national_id_card
+    Keywords_ireland_eu_passport_number Keywords_italy_eu_national_id_card
+    Keywords_italy_eu_passport_number Keywords_italy_value_added_tax_number
+    Keywords_japanese_my_number_corporate Keywords_japanese_my_number_personal
+    Keywords_latvia_eu_driver's_license_number Keywords_latvia_eu_mobile_number
+    Keywords_latvia_eu_national_id_card Keywords_latvia_eu_passport_number
+    Keywords_latvia_eu_telephone_number Keywords_lithuania_eu_driver's_license_number
+    Keywords_lithuania_eu_mobile_number Keywords_lithuania_eu_passport_number
+    Keywords_lithuania_eu_tax_file_number Keywords_lithuania_eu_telephone_number
+    Keywords_luxemburg_eu_driver's_license_number Keywords_luxemburg_eu_mobile_number
+    Keywords_luxemburg_eu_national_id_card Keywords_luxemburg_eu_passport_number
+    Keywords_luxemburg_eu_tax_file_number Keywords_luxemburg_eu_telephone_number
+    Keywords_malta_eu_driver's_license_number Keywords_malta_eu_national_id_card
+    Keywords_malta_eu_passport_number Keywords_malta_eu_tax_file_number
+    Keywords_netherlands_eu_driver's_license_number Keywords_netherlands_eu_national_id_card
+    Keywords_netherlands_eu_passport_number Keywords_netherlands_eu_tax_file_number
+    Keywords_netherlands_value_added_tax_number Keywords_new_zFealand_bank_account_number
+    Keywords_new_zealand_inland_revenue_number Keywords_newzealand_driver_license_number
+    Keywords_newzealand_social_welfare_number Keywords_poland_eu_driver's_license_number
+    Keywords_poland_eu_tax_file_number Keywords_polish_regon_number
+    Keywords_portugal_eu_driver's_license_number Keywords_portugal_eu_passport_number
+    Keywords_portugal_eu_tax_file_number Keywords_romania_eu_driver's_license_number
+    Keywords_romania_eu_national_id_card Keywords_romania_eu_passport_number
+    Keywords_slovakia_eu_driver's_license_number Keywords_slovakia_eu_national_id_card
+    Keywords_slovakia_eu_passport_number Keywords_slovenia_eu_driver's_license_number
+    Keywords_slovenia_eu_national_id_card Keywords_slovenia_eu_passport_number
+    Keywords_slovenia_eu_tax_file_number Keywords_spain_eu_driver's_license_number
+    Keywords_spain_eu_national_id_card Keywords_spain_eu_passport_number
+    Keywords_spain_eu_ssn_or_equivalent Keywords_spain_eu_tax_file_number
+    Keywords_sweden_eu_driver's_license_number Keywords_sweden_eu_mobile_number
+    Keywords_sweden_eu_tax_file_number Keywords_sweden_eu_telephone_number
+    Keywords_swedish_national_identifier Keywords_swiss_social_security_number_ahv
+    Keywords_uk_eu_passport_number Keywords_uk_eu_tax_file_number
+    """.split()
+)
+
+PURVIEW_IDS: Final = FUNCTIONS | KEYWORD_LISTS
