@@ -172,6 +172,8 @@ class Sweep:
     def _sweep_asset(self, result: Result, source: Source, asset: Asset) -> None:
         run_id = result.run_id
         last = None if self.plan.full else self._unchanged(asset)
+        if last is not None and last.run_id == run_id:
+            return  # named twice, or read before this run was cut off
         if last is not None:
             self.state.skip(run_id, asset)
             result.unchanged += last.counters
@@ -280,7 +282,7 @@ class Sweep:
         unread = any(
             many and status not in {"read", *self.plan.accept}
             for status, many in counters.statuses.items()
-        ) or any_unchecked(self.state, run_id, asset, self.plan.accept)
+        )
         decisions: list[tuple[Item, Decision]] = []
         if self.decider is not None and "asset" in self._levels(asset):
             item = self._asset_item(run_id, asset, counters, incomplete=unread or error is not None)
@@ -321,16 +323,6 @@ class Sweep:
             app=asset.app,
             incomplete=incomplete,
         )
-
-
-def any_unchecked(state: State, run_id: str, asset: Asset, accept: frozenset[str]) -> bool:
-    """Whether a rule was not applied to a part that was read (it ran out of time, or was cut off)."""
-    if "unchecked" in accept:
-        return False
-    return any(
-        problem.status == "unchecked"
-        for problem in state.problems(run_id, asset.uri, statuses=("unchecked",), limit=1)
-    )
 
 
 def counters_of(batch: pa.RecordBatch) -> Counters:

@@ -98,15 +98,29 @@ class Session:
         run = self.state.resumable_run(self.settings.job)
         if run is None:
             return None
-        if run.config_hash != config_hash(self.settings) or run.pack != self.classifier.pack:
+        other = self._differences(run)
+        if other:
             raise ConfigurationError(
                 "the run that was cut off had other settings",
                 where=f"run {run.id}",
-                expected="the same targets, pack, policy and sinks",
-                found="others",
+                expected="the same targets, pack, policy, outputs and confidence",
+                found="another " + " and another ".join(other),
                 remedy="Give the same settings, or start anew without --resume.",
             )
         return run
+
+    def _differences(self, run: Run) -> list[str]:
+        """What has changed since a run was begun that its findings depend on."""
+        policy = self.decider.policy if self.decider else None
+        return [
+            name
+            for name, same in (
+                ("pack (or version of it)", run.pack == self.classifier.pack),
+                ("policy (or version of it)", run.policy == policy),
+                ("setting", run.config_hash == config_hash(self.settings)),
+            )
+            if not same
+        ]
 
     def deliver(self) -> Delivered:
         """Drain the outbox into the sinks. A sink that cannot be opened leaves its events there."""

@@ -39,12 +39,5 @@ class Home:
         return self.path / "state.db"
 
     def evidence(self, key_file: Path | None = None) -> Evidence:
-        """The installation's evidence key, made on first use."""
-        try:
-            return load_evidence(key_file or self.key_file)
-        except PermissionError as error:
-            raise ConfigurationError(
-                f"the folder of the evidence key cannot be made ({error.strerror})",
-                where=str(self.path),
-                remedy="Set DLPAGENT_HOME to a folder this user may write.",
-            ) from None
+        """The installation's evidence key, made on first use. Raises StateError."""
+        return load_evidence(key_file or self.key_file)

@@ -41,9 +41,8 @@ REASONS: Mapping[str, str] = {
 def incomplete_reasons(session: Session, result: Result) -> list[str]:
     """One sentence per reason why the run is not complete; empty when it is."""
     reasons = [f"{place}: {message.splitlines()[0]}" for place, message in result.unreachable]
-    counts = {**result.counters.statuses, "unchecked": _unchecked(result)}
     for status, meaning in REASONS.items():
-        many = counts.get(status, 0)
+        many = result.counters.statuses.get(status, 0)
         if many and status not in session.settings.accept:
             reasons.append(f"{many:,} part(s) {meaning}{_first_place(session, result, status)}")
     if failed := result.assets.get("failed", 0):
@@ -58,13 +57,6 @@ def _first_place(session: Session, result: Result, status: str) -> str:
     for item in session.state.problems(result.run_id, statuses=(status,), limit=1):
         return f"; the first: {item.asset_uri}, record {item.record_id}, {item.part}: {item.reason}"
     return ""
-
-
-def _unchecked(result: Result) -> int:
-    """Problems that are no part's status: rules that were not applied."""
-    statuses = result.counters.statuses
-    unread = sum(many for status, many in statuses.items() if status != "read")
-    return max(0, result.counters.problems - unread)
 
 
 def summary_of(session: Session, result: Result) -> dict[str, Any]:
@@ -123,7 +115,11 @@ def report_data(
             chars=counters.chars,
             seconds=float(figures.get("seconds", 0.0)),
         ),
-        coverage=dict(counters.statuses.items()),  # type: ignore[misc]
+        coverage={
+            status: many  # type: ignore[misc]
+            for status, many in counters.statuses.items()
+            if status != "unchecked"  # such parts were read
+        },
         pack=session.classifier.pack,
         pack_name=session.pack.name,
         policy=session.decider.policy if session.decider else None,

@@ -158,6 +158,14 @@ def test_a_scan_with_a_state_skips_what_has_not_changed_and_still_tells_its_find
     assert third[1] == first[1]
 
 
+def test_a_file_named_twice_is_scanned_once(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    once = cli("scan", corpus, capsys=capsys)
+    twice = cli("scan", corpus, corpus, corpus.parent / "." / corpus.name, capsys=capsys)
+    assert twice[:2] == once[:2]
+
+
 def test_min_confidence_and_profile_are_checked(
     corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
