@@ -9,19 +9,18 @@ from __future__ import annotations
 from typing import Final
 
 # A Regex may name these as its validator.
-VALIDATOR_FUNCTIONS: Final = frozenset(
-    """
+_VALIDATOR_FUNCTIONS = """
     Func_Turkish_National_Id Func_aba_routing Func_australian_tax_file_number Func_brazil_cnpj
     Func_brazil_cpf Func_canadian_sin Func_credit_card Func_dea_number Func_dea_number_v2
     Func_formatted_itin Func_iban Func_india_aadhaar Func_japanese_my_number_corporate
     Func_japanese_my_number_personal Func_randomized_formatted_ssn Func_randomized_unformatted_ssn
     Func_south_africa_identification_number Func_ssn Func_swedish_national_identifier
-    Func_uk_nhs_number Func_unformatted_itin Func_unformatted_ssn Func_usa_uk_passport
-    """.split()
-)
+    Func_uk_nhs_number Func_unformatted_itin Func_unformatted_ssn Func_us_address Func_us_date
+    Func_usa_uk_passport
+"""
+VALIDATOR_FUNCTIONS: Final = frozenset(_VALIDATOR_FUNCTIONS.split())
 
-FUNCTIONS: Final = frozenset(
-    """
+_FUNCTIONS = """
     Func_Argentina_Unique_Tax_Key Func_Australian_Company_Number Func_Austria_Value_Added_Tax
     Func_Thai_Citizen_Id Func_Turkish_National_Id Func_aba_routing
     Func_alabama_drivers_license_number Func_alaska_delaware_oregon_drivers_license_number
@@ -97,11 +96,10 @@ FUNCTIONS: Final = frozenset(
     Func_virginia_drivers_license_number Func_washington_drivers_license_number
     Func_west_virginia_drivers_license_number Func_wisconsin_drivers_license_number
     Func_wyoming_drivers_license_number
-    """.split()
-)
+"""
+FUNCTIONS: Final = frozenset(_FUNCTIONS.split())
 
-KEYWORD_LISTS: Final = frozenset(
-    """
+_KEYWORD_LISTS = """
     Keyword_ABA_Routing Keyword_Argentina_Unique_Tax_Key Keyword_Australia_Medical_Account_Number
     Keyword_Australia_Tax_File_Number Keyword_Australian_Company_Number
     Keyword_Austria_Value_Added_Tax Keyword_Finland_European_Health_Insurance_Number
@@ -205,7 +203,7 @@ KEYWORD_LISTS: Final = frozenset(
     Keywords_sweden_eu_tax_file_number Keywords_sweden_eu_telephone_number
     Keywords_swedish_national_identifier Keywords_swiss_social_security_number_ahv
     Keywords_uk_eu_passport_number Keywords_uk_eu_tax_file_number
-    """.split()
-)
+"""
+KEYWORD_LISTS: Final = frozenset(_KEYWORD_LISTS.split())
 
 PURVIEW_IDS: Final = FUNCTIONS | KEYWORD_LISTS

@@ -35,6 +35,7 @@ from dlpagent.classifiers.sit import (
     Regex,
     Sit,
     Term,
+    Union,
     ValidatorSpec,
     pattern_refs,
 )
@@ -464,6 +465,8 @@ def _bring(ref: str, sit: Sit, node: Node, draft: _Draft) -> None:
     if found is not None:
         draft.elements[ref] = found
         draft.inherited.add(ref)
+        for part in found.of if isinstance(found, Union) else ():
+            _bring(part, sit, node, draft)
         return
     dictionary = draft.dictionaries.get(ref.strip("{}").lower())
     if dictionary is not None:

@@ -16,7 +16,9 @@ _XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def node(tag: str, attributes: dict[str, str] | None = None, *children: Node, text: str = "") -> Node:
+def node(
+    tag: str, attributes: dict[str, str] | None = None, *children: Node, text: str = ""
+) -> Node:
     """An element to be written."""
     return Node(tag, "", dict(attributes or {}), 0, list(children), [text] if text else [])
 
