@@ -15,47 +15,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_KB = 500 * 1024
-WORDS = [
-    "the",
-    "customer",
-    "asked",
-    "about",
-    "delivery",
-    "of",
-    "an",
-    "order",
-    "and",
-    "the",
-    "invoice",
-    "was",
-    "sent",
-    "again",
-    "after",
-    "the",
-    "review",
-    "of",
-    "contract",
-    "terms",
-    "because",
-    "a",
-    "change",
-    "in",
-    "price",
-    "had",
-    "not",
-    "been",
-    "noted",
-    "by",
-    "the",
-    "team",
-]
+PROSE = (
+    "the customer asked about delivery of an order and the invoice was sent again after the "
+    "review of contract terms because a change in price had not been noted by the team"
+)
 
 
 def texts(chance: random.Random, many: int) -> list[str]:
     """Prose of about 500 characters; a card number in one of fifty."""
-    made = []
+    words, made = PROSE.split(), []
     for index in range(many):
-        text = " ".join(chance.choices(WORDS, k=85))
+        text = " ".join(chance.choices(words, k=85))
         made.append(f"{text} card 4111 1111 1111 1111" if index % 50 == 0 else text)
     return made
 
@@ -77,9 +47,10 @@ def write_parquet(path: Path, size: int) -> None:
 
 def peak_kb(path: Path, home: Path) -> tuple[int, int]:
     """(exit code, peak resident memory in KB) of a scan in a process of its own."""
+    command = "from dlpagent.service.cli import main; main()"
+    output = str(path.parent / "findings.jsonl")
     process = subprocess.Popen(
-        [sys.executable, "-c", "from dlpagent.service.cli import main; main()", "scan", str(path)]
-        + ["-o", str(path.parent / "findings.jsonl"), "--quiet"],
+        [sys.executable, "-c", command, "scan", str(path), "-o", output, "--quiet"],
         cwd=ROOT,
         env={**os.environ, "DLPAGENT_HOME": str(home)},
     )
