@@ -15,8 +15,7 @@ _VALIDATOR_FUNCTIONS = """
     Func_formatted_itin Func_iban Func_india_aadhaar Func_japanese_my_number_corporate
     Func_japanese_my_number_personal Func_randomized_formatted_ssn Func_randomized_unformatted_ssn
     Func_south_africa_identification_number Func_ssn Func_swedish_national_identifier
-    Func_uk_nhs_number Func_unformatted_itin Func_unformatted_ssn Func_us_address Func_us_date
-    Func_usa_uk_passport
+    Func_uk_nhs_number Func_unformatted_itin Func_unformatted_ssn Func_usa_uk_passport
 """
 VALIDATOR_FUNCTIONS: Final = frozenset(_VALIDATOR_FUNCTIONS.split())
 
@@ -91,7 +90,8 @@ _FUNCTIONS = """
     Func_swiss_social_security_number_ahv Func_taiwanese_national_id
     Func_tennessee_drivers_license_number Func_texas_drivers_license_number
     Func_uk_drivers_license Func_uk_eu_tax_file_number Func_uk_nhs_number Func_uk_nino
-    Func_unformatted_canadian_sin Func_unformatted_itin Func_unformatted_ssn Func_usa_uk_passport
+    Func_unformatted_canadian_sin Func_unformatted_itin Func_unformatted_ssn Func_us_address Func_us_date
+    Func_usa_uk_passport
     Func_utah_drivers_license_number Func_vermont_drivers_license_number
     Func_virginia_drivers_license_number Func_washington_drivers_license_number
     Func_west_virginia_drivers_license_number Func_wisconsin_drivers_license_number
