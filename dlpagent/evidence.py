@@ -41,6 +41,8 @@ def normalised(value: str, form: ValueForm) -> str:
 def masked(value: str, form: ValueForm) -> str:
     """The shape of a value: separators kept, characters starred, a few last digits of long numbers.
 
+    Separators are blanks and punctuation. Everything else is starred: marks and symbols (vowel signs,
+    emoji) would tell of the value, control characters would reach a terminal.
     Last characters are shown only of numbers that are all digits: 4 of 12 or more, 2 of 8 to 11.
     At least two thirds of the digits stay hidden; a secret shows nothing, not even its length.
     """
@@ -51,10 +53,10 @@ def masked(value: str, form: ValueForm) -> str:
         signs = [char for char in value if char.isalnum()]
         if all(char.isdigit() for char in signs):
             shown = 4 if len(signs) >= 12 else 2 if len(signs) >= 8 else 0
-    hidden = sum(char.isalnum() for char in value) - shown
+    hidden = sum(not _separates(char) for char in value) - shown
     out = []
     for char in value[:64]:
-        if not char.isalnum():
+        if _separates(char):
             out.append(" " if char.isspace() else char)
         elif hidden > 0:
             out.append("*")
@@ -62,6 +64,12 @@ def masked(value: str, form: ValueForm) -> str:
         else:
             out.append(char)
     return "".join(out) + ("…" if len(value) > 64 else "")
+
+
+def _separates(char: str) -> bool:
+    if char.isascii():
+        return char.isspace() or (char.isprintable() and not char.isalnum())
+    return char.isspace() or unicodedata.category(char).startswith("P")
 
 
 class Evidence:
@@ -107,12 +115,10 @@ class Evidence:
 def load_evidence(path: Path) -> Evidence:
     """The installation's evidence from its key file, made on first use with mode 0600.
 
-    Raises StateError when the file is readable by others, too short, or cannot be read.
+    Raises StateError when the file is readable by others, too short, or cannot be read or made.
     """
     try:
-        secret = _read_key(path)
-    except FileNotFoundError:
-        secret = _make_key(path)
+        secret = _read_key(path) if path.exists() else _made(path)
     except OSError as error:
         raise StateError(
             f"the evidence key cannot be read ({error.strerror})",
@@ -120,6 +126,18 @@ def load_evidence(path: Path) -> Evidence:
             remedy="Make the file readable for this user, or name another with --key-file.",
         ) from None
     return Evidence(secret)
+
+
+def _made(path: Path) -> bytes:
+    try:
+        return _make_key(path)
+    except OSError as error:
+        raise StateError(
+            f"the evidence key cannot be made ({error.strerror})",
+            where=str(path),
+            expected="a folder this user may write",
+            remedy="Set DLPAGENT_HOME to one, or name another file with --key-file.",
+        ) from None
 
 
 def _read_key(path: Path) -> bytes:

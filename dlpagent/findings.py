@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Level = Literal["low", "medium", "high"]
 
@@ -105,7 +106,7 @@ def findings_of(batch: pa.RecordBatch, matches: pa.RecordBatch) -> pa.RecordBatc
         "key": matches.column("key"),
     }
     for name in ("file", "offset", "row_group", "row"):
-        columns[f"locator_{name}"] = pa.compute.struct_field(locator, name)
+        columns[f"locator_{name}"] = pc.struct_field(locator, name)
     return pa.RecordBatch.from_arrays(
         [columns[name] for name in FINDING_SCHEMA.names], schema=FINDING_SCHEMA
     )

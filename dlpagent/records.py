@@ -156,7 +156,7 @@ class PartRows:
         metadata: str | None = None,
         locator: Mapping[str, Any] | None = None,
     ) -> None:
-        """Append one part. Lone surrogates in text become U+FFFD, one for one, so offsets hold."""
+        """Append one part. Lone surrogates become U+FFFD, one for one, so offsets hold."""
         values = locals()
         columns = self._columns
         for name in RECORD_SCHEMA.names:
@@ -170,13 +170,29 @@ class PartRows:
 
     def take(self) -> pa.RecordBatch:
         """The gathered rows as one batch; the builder is empty afterwards."""
-        arrays = [
-            pa.array(self._columns[column.name], type=column.type) for column in RECORD_SCHEMA
-        ]
+        arrays = [_column(self._columns[column.name], column.type) for column in RECORD_SCHEMA]
         batch = pa.RecordBatch.from_arrays(arrays, schema=RECORD_SCHEMA)
         self.__post_init__()
         self._chars = 0
         return batch
+
+
+def _column(values: list[Any], of_type: pa.DataType) -> pa.Array:
+    """Values as a column; what cannot be encoded (rare, so tried first) is mended."""
+    try:
+        return pa.array(values, type=of_type)
+    except UnicodeEncodeError:
+        return pa.array([_encodable(value) for value in values], type=of_type)
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, Mapping):
+        return {name: _encodable(item) for name, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_encodable(item) for item in value]
+    return value
 
 
 def without_surrogates(text: str) -> str:

@@ -215,7 +215,7 @@ class Violation:
     item_created_at: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; tuples become lists."""
+        """Plain values for JSON (tuples, which JSON writes as lists)."""
         return asdict(self)
 
 

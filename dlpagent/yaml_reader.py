@@ -21,6 +21,10 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten t
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 100
+# libyaml's composer recurses in C: beyond some ten thousand levels it takes the process with it.
+MAX_NESTING = 1_000
+# What aliases (*name) may blow a file up to, in nodes; without aliases the size of the file bounds it.
+MAX_NODES = 1_000_000
 
 
 def read_yaml(path: Path, problems: list[Problem], *, name: str = "") -> Reader | None:
@@ -49,7 +53,21 @@ def parse_yaml(data: bytes | str, name: str, problems: list[Problem]) -> Reader 
         )
         return None
     try:
+        deep = _too_deep(data)
+        if deep:
+            problems.append(Problem(name, deep, "the file is nested too deep", f"{MAX_NESTING} levels"))
+            return None
         node = yaml.compose(data, Loader=_Loader)
+    except yaml.reader.ReaderError as error:
+        problems.append(
+            Problem(
+                name,
+                _line_at(data, error.position),
+                f"not valid YAML: {error.reason}",
+                "YAML text in UTF-8 or UTF-16",
+            )
+        )
+        return None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.context, error.problem) if part)
@@ -65,7 +83,58 @@ def parse_yaml(data: bytes | str, name: str, problems: list[Problem]) -> Reader 
     if node is None:
         problems.append(Problem(name, 1, "the file is empty", "a mapping"))
         return None
+    if ("*" if isinstance(data, str) else b"*") in data and _expanded_nodes(node) > MAX_NODES:  # type: ignore[operator]
+        problems.append(
+            Problem(name, 1, "aliases make the file too large", f"at most {MAX_NODES:,} nodes in all")
+        )
+        return None
     return Reader(node, name, problems)
+
+
+def _too_deep(data: bytes | str) -> int:
+    """The line at which nesting passes MAX_NESTING, 0 when it never does.
+
+    A level costs an opening bracket or a column, so that most files need no second look.
+    """
+    text = data if isinstance(data, str) else data.decode("latin-1")
+    if text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) < MAX_NESTING:
+        return 0
+    depth = 0
+    for event in yaml.parse(data, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_NESTING:
+            return int(event.start_mark.line) + 1
+    return 0
+
+
+def _expanded_nodes(root: Any) -> int:
+    """Nodes that a walk through the tree would meet, each alias followed; past MAX_NODES if endless."""
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+    waiting = [(root, False)]
+    while waiting:
+        node, is_done = waiting.pop()
+        children = [part for pair in node.value for part in pair] if (
+            isinstance(node, yaml.MappingNode)
+        ) else node.value if isinstance(node, yaml.SequenceNode) else []  # fmt: skip
+        if is_done:
+            open_nodes.discard(id(node))
+            sizes[id(node)] = 1 + sum(sizes[id(child)] for child in children)
+        elif id(node) in open_nodes:
+            return MAX_NODES + 1
+        elif id(node) not in sizes:
+            open_nodes.add(id(node))
+            waiting.append((node, True))
+            waiting += [(child, False) for child in children]
+    return sizes[id(root)]
+
+
+def _line_at(data: bytes | str, position: int) -> int:
+    head = data[:position]
+    return 1 + (head.count("\n") if isinstance(head, str) else head.count(b"\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +264,8 @@ class Reader:
             return {key: child.plain() for key, child in self.mapping().items()}
         if self.is_list():
             return [item.plain() for item in self.items()]
-        return yaml.SafeLoader("").construct_object(self.node)
+        try:
+            return yaml.SafeLoader("").construct_object(self.node)
+        except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
+            self.problem("wrong value", "a plain value", f"one that cannot be read ({type(error).__name__})")
+            return None
