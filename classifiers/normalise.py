@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-_SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
+_SPACES = "\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_DASHES = "\u2010-\u2015\u207b\u208b\u2212\ufe31\ufe32\ufe58\ufe63\uff0d"
 _QUOTES = {
     0x2018: "'",
     0x2019: "'",
@@ -28,10 +28,11 @@ _QUOTES = {
 }
 
 # Characters that show nothing and are used to break up a value: soft hyphen, zero-width characters,
-# joiners, bidirectional controls, byte-order mark, variation selectors.
+# joiners, bidirectional controls, byte-order mark, variation selectors, Hangul fillers, annotation
+# anchors, and the tag characters that carry hidden text in prompts.
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]+"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+"
 )
 _SPACE = re.compile(f"[{_SPACES}]")
 _DASH = re.compile(f"[{_DASHES}]")

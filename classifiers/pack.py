@@ -27,11 +27,12 @@ from dlpagent.classifiers.sit import (
     Regex,
     Sit,
     Union,
+    ValidatorSpec,
     pattern_refs,
 )
 from dlpagent.classifiers.sit_yaml import read_elements, read_filters, read_sit
 from dlpagent.classifiers.validators import VALIDATORS
-from dlpagent.errors import ConfigurationError, Problem, ProblemsError
+from dlpagent.errors import ConfigurationError, Problem, ProblemsError, RuleError
 from dlpagent.findings import PackRef
 from dlpagent.yaml_reader import read_yaml
 
@@ -70,6 +71,32 @@ class _Draft:
                 )
             self.elements.setdefault(name, element)
             self.homes.setdefault(name, (file, lines[name]))
+
+    def circle(self, name: str, inside: tuple[str, ...]) -> None:
+        """Note, once, a union that is part of itself."""
+        problem = Problem(
+            *self.homes[name],
+            f"the union {name} is part of itself",
+            "a union of other elements",
+            " → ".join([*inside[inside.index(name) :], name]),
+            "Take it out of one of them.",
+        )
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def add_filters(self, filters: Mapping[str, Filter], line: int, file: str) -> None:
+        for name, item in filters.items():
+            if self.filters.setdefault(name, item) != item:
+                self.problems.append(
+                    Problem(
+                        file,
+                        line,
+                        f"filter {name} is defined twice with different content",
+                        "one definition",
+                        "another in this pack",
+                        "Keep one; a filter used by several SITs belongs in _shared/.",
+                    )
+                )
 
     def add_sit(self, sit: Sit) -> None:
         if sit.id in self.sits:
@@ -184,11 +211,11 @@ def _read_file(file: Path, shown: str, draft: _Draft) -> None:
         if "elements" in keys:
             draft.add_elements(*read_elements(keys["elements"]), shown)
         if "filters" in keys:
-            draft.filters.update(read_filters(keys["filters"]))
+            draft.add_filters(read_filters(keys["filters"]), keys["filters"].line, shown)
         return
     sit, elements, lines, filters = read_sit(reader)
     draft.add_elements(elements, lines, shown)
-    draft.filters.update(filters)
+    draft.add_filters(filters, sit.line, shown)
     if sit.id:
         draft.add_sit(sit)
 
@@ -208,7 +235,18 @@ def _resolve(draft: _Draft, base: Pack | None) -> None:
         _check_element(name, element, draft)
 
 
-def _bring_element(name: str, sit: Sit, draft: _Draft, base: Pack | None, line: int = 0) -> None:
+def _bring_element(
+    name: str,
+    sit: Sit,
+    draft: _Draft,
+    base: Pack | None,
+    line: int = 0,
+    inside: tuple[str, ...] = (),
+) -> None:
+    """Bring an element and what its unions name. inside: the unions on the way to it."""
+    if name in inside:
+        draft.circle(name, inside)
+        return
     if name not in draft.elements:
         found = base.elements.get(name) if base else None
         if found is None:
@@ -220,7 +258,7 @@ def _bring_element(name: str, sit: Sit, draft: _Draft, base: Pack | None, line: 
     element = draft.elements[name]
     if isinstance(element, Union):
         for part in element.of:
-            _bring_element(part, sit, draft, base, line)
+            _bring_element(part, sit, draft, base, line, (*inside, name))
 
 
 def _bring_filter(name: str, sit: Sit, draft: _Draft, base: Pack | None) -> None:
@@ -244,7 +282,7 @@ def _dangling(
             sit.file,
             line or sit.line,
             f"{sit.name} refers to the {kind} {name}, which nothing defines",
-            f"an {kind} of this file, of _shared/ or of the built-in pack",
+            "one of this file, of _shared/ or of the built-in pack",
             "none of that name",
             f"Did you mean {near[0]}?"
             if near
@@ -271,7 +309,9 @@ def _check_element(name: str, element: Element, draft: _Draft) -> None:
                 )
             )
     for spec in element.validators:
-        if not spec.params and spec.name not in VALIDATORS:
+        if spec.params:
+            _check_parameters(name, spec, draft)
+        elif spec.name not in VALIDATORS:
             near = difflib.get_close_matches(spec.name, VALIDATORS, 1)
             draft.problems.append(
                 Problem(
@@ -282,6 +322,17 @@ def _check_element(name: str, element: Element, draft: _Draft) -> None:
                     f"Did you mean {near[0]}?" if near else "",
                 )
             )
+
+
+def _check_parameters(name: str, spec: ValidatorSpec, draft: _Draft) -> None:
+    from dlpagent.classifiers.compiled import validator_of  # noqa: PLC0415 - loads re2, only here
+
+    try:
+        validator_of(spec)
+    except RuleError as error:
+        draft.problems.append(
+            Problem(*draft.homes[name], f"{name}: {error.what}", error.expected, error.found)
+        )
 
 
 # --- assembly ---------------------------------------------------------------------------------
@@ -306,41 +357,43 @@ def as_profile(pack: Pack, profile: Profile) -> Pack:
     """The pack with only what the profile holds: strict drops everything marked as ours."""
     if profile == "extended":
         return replace(pack, profile=profile)
-    keep = {name: _strict_element(element) for name, element in pack.elements.items()}
-    elements = {name: element for name, element in keep.items() if element is not None}
+    elements = {name: _strict_element(element) for name, element in pack.elements.items()}
     sits = {}
     for ident, sit in pack.sits.items():
         patterns = tuple(
-            replace(pattern, conditions=_strict_conditions(pattern.conditions, elements))
+            replace(pattern, conditions=_strict_conditions(pattern.conditions))
             for pattern in sit.patterns
-            if pattern.origin == "purview" and pattern.primary in elements
+            if pattern.origin == "purview"
         )
         if sit.parity != "own":
             sits[ident] = replace(sit, patterns=patterns)
     return replace(pack, profile=profile, elements=elements, sits=sits)
 
 
-def _strict_element(element: Element) -> Element | None:
+def _strict_element(element: Element) -> Element:
+    """What Purview publishes of an element; a list whose terms are all ours becomes a stub.
+
+    It must stay, finding nothing: Purview asks for it, and a condition that is merely left out would
+    let the pattern hold with less than Purview asks for.
+    """
     if isinstance(element, Regex):
         kept = tuple(item for item in element.expressions if item.origin == "purview")
-        return replace(element, expressions=kept) if kept or element.stub else None
+        return replace(element, expressions=kept, stub=element.stub or not kept)
     if isinstance(element, Keyword):
         groups = tuple(group for group in element.groups if group.origin == "purview")
-        return replace(element, groups=groups) if groups or element.stub else None
+        return replace(element, groups=groups, stub=element.stub or not groups)
     return element
 
 
-def _strict_conditions(
-    conditions: Iterable[Condition], elements: Mapping[str, Element]
-) -> tuple[Condition, ...]:
+def _strict_conditions(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """The conditions without those marked as ours."""
     kept: list[Condition] = []
     for condition in conditions:
         if isinstance(condition, AnyOf):
-            children = _strict_conditions(condition.children, elements)
+            children = _strict_conditions(condition.children)
             if children or condition.min_matches == 0:
                 kept.append(replace(condition, children=children))
-            continue
-        if condition.origin == "purview" and condition.ref in elements:
+        elif condition.origin == "purview":
             kept.append(condition)
     return tuple(kept)
 
@@ -352,8 +405,13 @@ def select(pack: Pack, wanted: Callable[[Sit], bool]) -> Pack:
 
 
 def merge(packs: Iterable[Pack]) -> Pack:
-    """Several packs as one; a SIT or element of a later pack replaces one of the same id."""
+    """Several packs as one; a SIT or element of a later pack replaces one of the same id.
+
+    Raises ConfigurationError when there are none.
+    """
     items = list(packs)
+    if not items:
+        raise ConfigurationError("no pack is named", expected="at least one", remedy="Name builtin.")
     merged = items[0]
     for pack in items[1:]:
         merged = replace(

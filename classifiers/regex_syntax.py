@@ -63,7 +63,7 @@ _NEGATED = {"D": "d", "W": "w", "S": "s", "L": "l", "U": "u", "H": "h"}
 # opener, or one character.
 _TOKEN = re.compile(
     r"\\Q.*?(?:\\E|\Z)|\\x\{[0-9A-Fa-f]+\}|\\[pP]\{\^?\w+\}|\\c.|\\[gk](?:\{[^}]*\}|<[^>]*>|'[^']*'|-?\d+)|\\."
-    r"|\[\^?\]?(?:\[[:.=][^\]]*[:.=]\]|\\.|[^\]\\])*\]"
+    r"|\[\^?\]?(?:\[[:.=][^\]]{0,40}?[:.=]\]|\\.|[^\]\\])*+\]"
     r"|\(\?#[^)]*\)|\(\?P?<[A-Za-z_]\w*>|\(\?'\w+'|\(\?(?:<[=!]|[=!:>|]|[A-Za-z-]+[:)]|\(|R\)|\d+\)|P>\w+\)|&\w+\))"
     r"|\(\*[^)]*\)|.",
     re.DOTALL,
@@ -71,20 +71,21 @@ _TOKEN = re.compile(
 
 
 def tokens(pattern: str) -> Iterator[str]:
-    """The pattern cut into escapes, classes, group openers and single characters."""
-    yield from _TOKEN.findall(pattern)
+    """The pattern cut into escapes, classes, group openers and single characters.
+
+    Raises Untranslatable at a class that is not closed: looking for its end again and again from
+    every bracket would take time that grows with the square of the pattern.
+    """
+    for match in _TOKEN.finditer(pattern):
+        if match[0] == "[":
+            raise Untranslatable("a character class is not closed")
+        yield match[0]
 
 
 def translate(pattern: str) -> Translated:
     """A Boost pattern in the syntaxes of RE2 and Python. Raises Untranslatable, saying which part."""
-    if pattern.count("[") > pattern.count("\\[") and _unclosed_class(pattern):
-        raise Untranslatable("a character class is not closed")
     both = [_translate_token(token) for token in tokens(pattern)]
     return Translated("".join(first for first, _ in both), "".join(second for _, second in both))
-
-
-def _unclosed_class(pattern: str) -> bool:
-    return any(token == "[" for token in tokens(pattern))
 
 
 def _translate_token(token: str) -> tuple[str, str]:
@@ -153,14 +154,16 @@ def _literal(code: int) -> str:
 
 
 def _python_property(token: str) -> str:
-    """Unicode properties exist in RE2 only; Python gets a form that only its gate can use."""
-    return r"[^\W\d_]" if token in (r"\p{L}", r"\pL") else "."
+    """Unicode properties exist in RE2 only: for all but letters, Python is given what it refuses."""
+    return r"[^\W\d_]" if token == r"\p{L}" else token
 
 
 def _translate_class(token: str) -> str:
     """A bracket class; POSIX names and class escapes inside it become ranges."""
     inner = re.sub(r"\[:(\^?)(\w+):\]", _posix, token[1:-1])
     inner = re.sub(r"\\x\{([0-9A-Fa-f]+)\}", lambda m: _class_literal(int(m[1], 16)), inner)
+    # behind a class, "-" is a character and begins no range: [\w-.]
+    inner = re.sub(r"(\\.)-(?=.)", _dash_behind, inner, flags=re.DOTALL)
     inner = re.sub(r"\\(.)", _class_escape, inner, flags=re.DOTALL)
     head = "^" if inner.startswith("^") else ""
     body = inner[len(head) :]
@@ -170,6 +173,10 @@ def _translate_class(token: str) -> str:
     body = re.sub(r"(\\.)|\[", lambda m: m[1] or r"\[", body, flags=re.DOTALL)
     body = re.sub(r"(\\.)|([&~|-])(?=\2)", lambda m: m[1] or "\\" + m[2], body, flags=re.DOTALL)
     return f"[{head}{body}]"
+
+
+def _dash_behind(match: re.Match[str]) -> str:
+    return match[1] + (r"\-" if match[1][1] in {*_CLASSES, *_NEGATED} else "-")
 
 
 def _posix(match: re.Match[str]) -> str:

@@ -32,6 +32,9 @@ from dlpagent.classifiers.regex_syntax import (
 
 MAX_PATTERN_CHARS = 10_000
 TIME_LIMIT_S = 2.0
+# RE2 cannot be interrupted either: where its automaton outgrows its memory, a text costs its length
+# times the program. Larger programs run where they can be killed.
+MAX_PROGRAM = 30_000
 # After a match its validators reject, the search goes on one character after its start, so that a
 # true number is found inside a longer run; behind long matches it goes on at their end, which
 # bounds the work per text.
@@ -110,26 +113,32 @@ class JailedMatcher:
             raise RuleTimeout
         from dlpagent.classifiers.regex_jail import JAIL  # noqa: PLC0415 - starts a process
 
-        position = 0
-        while True:
-            found, more = self._ask(JAIL.find, subject.text, position)
-            position = -1
+        deadline = time.monotonic() + TIME_LIMIT_S + len(subject.data) / 2_000_000
+        position, more, few = 0, True, False
+        while more:
+            if time.monotonic() > deadline:
+                raise RuleTimeout
+            found, more = self._ask(JAIL.find, subject.text, position, few=few)
+            few = False
             for start, end in found:
+                position = end
                 if accept is None or accept(subject.text[start:end]):
                     yield start, end
                 elif end - start <= RESCAN_CHARS:
-                    position = start + 1
+                    # the rest of the answer began behind this match: ask again from inside it
+                    position, more, few = start + 1, True, True
                     break
-            if position < 0 and more:
-                position = max(found[-1][1], found[-1][0] + 1)
-            if position < 0:
-                return
 
     def _ask(
-        self, find: Callable[..., tuple[list[tuple[int, int]], bool]], text: str, position: int
+        self,
+        find: Callable[..., tuple[list[tuple[int, int]], bool]],
+        text: str,
+        position: int,
+        *,
+        few: bool,
     ) -> tuple[list[tuple[int, int]], bool]:
         try:
-            return find(self.pattern, text, position, TIME_LIMIT_S)
+            return find(self.pattern, text, position, TIME_LIMIT_S, few=few)
         except RuleTimeout:
             self._broken += 1
             raise
@@ -161,9 +170,10 @@ def matcher(pattern: str) -> Matcher:
 
 def _compile_re2(edges: Edges) -> re2._Regexp | None:  # type: ignore[name-defined]
     try:
-        return re2.compile(f"{edges.before}({edges.core}){edges.after}", _OPTIONS)
+        compiled = re2.compile(f"{edges.before}({edges.core}){edges.after}", _OPTIONS)
     except re2.error:
         return None
+    return compiled if compiled.programsize <= MAX_PROGRAM else None
 
 
 def regex_problem(pattern: str) -> str:
