@@ -86,22 +86,24 @@ pt_nif 501 964 843
 ro_cnp 1630615123457
 ru_inn 7707083893
 se_personnummer 811228-9874
+sg_uen 197401143C
 si_ddv SI 5022 3054
 si_emso 0101006500006
 sk_rc 710319/2745
 th_pin 1-2345-67890-12-1
 tr_tckimlik 10000000146
+tw_ubn 00501503
 ua_rntrc 1759013776
 us_ein 04-2103594
 za_idnr 8001015009087
 """
 NUMBERS = [tuple(line.split(" ", 1)) for line in PUBLISHED.strip().splitlines()]
 # Without a check digit, or with one that lets some single changes through (mod 10 after mod 11,
-# several accepted lengths or forms).
+# several accepted lengths or forms, a digit read in two ways).
 WEAK = {
     *("ar_dni", "au_acn", "co_nit", "cr_cpf", "dk_cpr", "ee_ik", "es_ccc", "gb_utr", "gb_vat"),
     *("id_nik", "in_pan", "is_kennitala", "jp_cn", "lt_asmens", "mx_curp", "mx_rfc", "my_nric"),
-    *("nl_btw", "nz_bankaccount", "th_pin", "us_ein"),
+    *("nl_btw", "nz_bankaccount", "th_pin", "tw_ubn", "us_ein"),
 }
 
 
