@@ -186,7 +186,7 @@ def _posix(match: re.Match[str]) -> str:
 
 
 def _class_literal(code: int) -> str:
-    char = chr(code)
+    char = _literal(code) and chr(code)
     return "\\" + char if char in r"\]^-[" else char
 
 
