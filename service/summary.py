@@ -93,9 +93,24 @@ def summary_lines(session: Session, result: Result, delivered: Delivered | None)
             yield f"Not delivered to {sink}: {message.splitlines()[0]}"
 
 
+def held_violations(session: Session, result: Result) -> Iterator[Violation]:
+    """Violations the run saw, and those that hold on assets it skipped as unchanged."""
+    for item in session.state.violations(result.run_id):
+        yield item.violation
+    for progress in session.state.progress(result.run_id):
+        if progress.status == "skipped":
+            for item in session.state.violations(asset=progress.asset_uri):
+                yield item.violation
+
+
 def severities(session: Session, result: Result) -> dict[Severity, int]:
-    """Violations the run saw, by severity."""
-    return session.state.violations_by_severity(result.run_id)  # type: ignore[return-value]
+    """How many violations hold, by severity."""
+    if not result.assets.get("skipped"):
+        return session.state.violations_by_severity(result.run_id)  # type: ignore[return-value]
+    counts: dict[Severity, int] = {}
+    for violation in held_violations(session, result):
+        counts[violation.severity] = counts.get(violation.severity, 0) + 1
+    return counts
 
 
 def report_data(
@@ -135,11 +150,12 @@ def report_data(
 
 
 def worst_violations(session: Session, result: Result) -> list[Violation]:
-    """The violations the run saw, the most severe first; at most MAX_LISTED."""
+    """The violations that hold, the most severe first; at most MAX_LISTED."""
     order = {"high": 0, "medium": 1, "low": 2}
-    stored = (item.violation for item in session.state.violations(result.run_id))
     return heapq.nsmallest(
-        MAX_LISTED, stored, key=lambda item: (order[item.severity], item.asset_uri, item.record_id)
+        MAX_LISTED,
+        held_violations(session, result),
+        key=lambda item: (order[item.severity], item.asset_uri, item.record_id),
     )
 
 

@@ -27,7 +27,7 @@ from dlpagent.service.session import (
     open_session,
     parse_level,
 )
-from dlpagent.service.summary import report_data, summary_lines, summary_of
+from dlpagent.service.summary import held_violations, report_data, summary_lines, summary_of
 from dlpagent.service.wiring import SINKS, Unreachable, open_sources
 from dlpagent.state import AssetProgress, Committed, Counters
 from dlpagent.sweep import Result, Stopped
@@ -286,7 +286,7 @@ def finish_outputs(
     session: Session, result: Result, watcher: Watcher, plans: Sequence[OutputPlan]
 ) -> None:
     """Close the writers and write the report."""
-    violations = violations_of_run(session, result.run_id) if session.decider else []
+    violations = list(held_violations(session, result)) if session.decider else []
     summary = summary_of(session, result)
     for item in watcher.writers:
         item.writer.close(summary, violations)
@@ -294,11 +294,6 @@ def finish_outputs(
     for plan in plans:
         if plan.format == "html":
             write_html(session, result, plan.path, watcher.progress.figures())
-
-
-def violations_of_run(session: Session, run_id: str) -> list[Violation]:
-    """Violations that the run saw."""
-    return [item.violation for item in session.state.violations(run_id)]
 
 
 def write_html(

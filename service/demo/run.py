@@ -17,11 +17,10 @@ from dlpagent.service.cli.scanning import (
     OutputPlan,
     Watcher,
     progress_for,
-    violations_of_run,
     write_html,
 )
 from dlpagent.service.session import EXAMPLE_NAME, Session, Settings, open_session
-from dlpagent.service.summary import summary_lines, summary_of
+from dlpagent.service.summary import held_violations, summary_lines, summary_of
 from dlpagent.service.wiring import Unreachable, open_sources
 
 VECTOR_SIZE = 32
@@ -72,7 +71,7 @@ def _sweep(session: Session, sources: list[object], out: Path) -> ExitCode:
         watcher.progress.close()
         delivered = session.deliver()
         summary = summary_of(session, result)
-        violations = violations_of_run(session, result.run_id)
+        violations = list(held_violations(session, result))
         for item in writers:
             item.writer.close(summary, violations)
     write_html(session, result, out / "report.html", watcher.progress.figures())

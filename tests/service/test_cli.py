@@ -442,6 +442,18 @@ def test_the_same_sweep_run_twice_writes_no_second_event(
     assert "violations" in (sweep.parent / "report.html").read_text()
 
 
+def test_an_unchanged_asset_still_holds_its_violations(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def violations(text: str) -> list[str]:
+        return [line for line in text.splitlines() if line.startswith("Violations")]
+
+    first = cli("sweep", "run", sweep, capsys=capsys)[2]
+    second = cli("sweep", "run", sweep, capsys=capsys)[2]
+    assert "(1 unchanged)" in second
+    assert violations(second) == violations(first) != ["Violations: 0 high, 0 medium, 0 low"]
+
+
 def test_a_changed_file_gives_changed_events(
     sweep: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
