@@ -1,0 +1,105 @@
+"""The default classifier: the cascade says where, the reference evaluator says what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlpagent.classifiers.cascade.plan import Plan, plan_of
+from dlpagent.classifiers.cascade.rows import rows_of_texts
+from dlpagent.classifiers.cascade.scanner import context_bits, possible_sits
+from dlpagent.classifiers.classify import match_batch
+from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.normalise import shadow_of
+from dlpagent.classifiers.reference import Hit, evaluate
+from dlpagent.classifiers.sit import Pack
+from dlpagent.evidence import Evidence, ValueForm
+from dlpagent.findings import Classified, Incomplete, PackRef
+
+MAX_CONTEXTS = 4_096
+
+
+@dataclass(slots=True)
+class CascadeClassifier:
+    """Gives what ReferenceClassifier gives, without looking for every SIT in every text.
+
+    cache: a folder for compiled databases; None compiles them anew in every process.
+    """
+
+    compiled: CompiledPack
+    evidence: Evidence
+    cache: Path | None = None
+    _plan: Plan | None = field(init=False, default=None, repr=False)
+    _forms: dict[str, ValueForm] = field(init=False, repr=False)
+    _contexts: dict[str, int] = field(init=False, default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._forms = {sit.id: sit.value for sit in self.compiled.sits}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (CascadeClassifier, (self.compiled, self.evidence, self.cache))
+
+    @classmethod
+    def of(cls, pack: Pack, evidence: Evidence, cache: Path | None = None) -> CascadeClassifier:
+        """The classifier of a loaded pack."""
+        return cls(CompiledPack(pack), evidence, cache)
+
+    @property
+    def pack(self) -> PackRef:
+        return self.compiled.ref
+
+    @property
+    def sit_names(self) -> Mapping[str, str]:
+        return self.compiled.pack.sit_names
+
+    @property
+    def plan(self) -> Plan:
+        """How the pack is scanned; made when first asked."""
+        if self._plan is None:
+            self._plan = plan_of(self.compiled.pack, self.compiled.sits, self.cache)
+        return self._plan
+
+    def classify(self, batch: pa.RecordBatch) -> Classified:
+        """Matches in the texts of a batch of RECORD_SCHEMA. See dlpagent.ports.Classifier."""
+        hits: list[tuple[int, Hit]] = []
+        incomplete: list[Incomplete] = []
+        texts, contexts = batch.column("text"), batch.column("context")
+        bits = self._context_bits(contexts)
+        for rows in rows_of_texts(texts):
+            here = {row - rows.first: mask for row, mask in bits.items() if row >= rows.first}
+            found = possible_sits(self.plan, rows, here)
+            for place in sorted(found):
+                row = rows.first + place
+                sits = [self.compiled.sits[number] for number in sorted(found[place])]
+                result = evaluate(
+                    self.compiled, texts[row].as_py(), contexts[row].as_py() or "", sits
+                )
+                hits.extend((row, hit) for hit in result.hits)
+                incomplete.extend(Incomplete(row, sit, why) for sit, why in result.incomplete)
+        return Classified(match_batch(hits, self._forms, self.evidence), tuple(incomplete))
+
+    def _context_bits(self, contexts: pa.Array) -> dict[int, int]:
+        """Row → keyword bits of its context, for rows whose context holds any."""
+        if contexts.null_count == len(contexts):
+            return {}
+        encoded = pc.fill_null(contexts, "").dictionary_encode()
+        if len(self._contexts) > MAX_CONTEXTS:
+            self._contexts.clear()
+        bits = [self._bits_of(text) for text in encoded.dictionary.to_pylist()]
+        if not any(bits):
+            return {}
+        codes = encoded.indices.to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(np.isin(codes, [code for code, mask in enumerate(bits) if mask]))
+        return {row: bits[codes[row]] for row in rows.tolist()}
+
+    def _bits_of(self, text: str) -> int:
+        known = self._contexts.get(text)
+        if known is None:
+            data = shadow_of(text).encode("utf-8", "replace")
+            known = self._contexts[text] = context_bits(self.plan, data) if data else 0
+        return known

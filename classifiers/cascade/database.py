@@ -1,0 +1,171 @@
+"""Hyperscan databases: compiled once, kept on disk, scanned for (pattern number, end) pairs.
+
+A file in the cache is named by everything that makes it usable: patterns, library version,
+processor. One that is torn, foreign or old is ignored and made anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import hyperscan
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Wanted = tuple[bytes, int]
+"""A pattern with its Hyperscan flags."""
+
+CASELESS = int(hyperscan.HS_FLAG_CASELESS)
+_MAGIC = b"dlpagent cascade 1\n"
+_NONE: Ints = np.empty(0, dtype=np.int64)
+_END_BITS = 40
+_TRIED_AT_ONCE = 4
+
+
+@dataclass(slots=True)
+class Database:
+    """Patterns scanned for together. A copy sent to another process compiles or loads its own."""
+
+    patterns: tuple[Wanted, ...]
+    cache: Path | None = None
+    _database: hyperscan.Database | None = field(default=None, init=False, repr=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Database, (self.patterns, self.cache))
+
+    def scan(self, data: bytes) -> tuple[Ints, Ints]:
+        """Numbers of patterns and byte offsets of match ends, in the order of the text."""
+        if not self.patterns or not data:
+            return _NONE, _NONE
+        events: list[int] = []
+        add = events.append
+        self.ready().scan(
+            data, match_event_handler=lambda number, _start, end, _flags, _context: add(
+                number << _END_BITS | end)  # fmt: skip
+        )
+        found = np.array(events, dtype=np.int64)
+        return found >> _END_BITS, found & ((1 << _END_BITS) - 1)
+
+    def ready(self) -> hyperscan.Database:
+        """The compiled database, from the cache if it holds one."""
+        if self._database is None:
+            database = _load(self.cache, self.patterns)
+            if database is None:
+                database = _compiled(self.patterns)
+                _store(self.cache, self.patterns, database)
+            database.scratch = hyperscan.Scratch(database)
+            self._database = database
+        return self._database
+
+
+def _compiled(patterns: Sequence[Wanted]) -> hyperscan.Database:
+    database = hyperscan.Database()
+    database.compile(
+        expressions=[pattern for pattern, _ in patterns],
+        ids=list(range(len(patterns))),
+        elements=len(patterns),
+        flags=[flags for _, flags in patterns],
+    )
+    return database
+
+
+def accepted(patterns: Sequence[Wanted], cache: Path | None) -> frozenset[Wanted]:
+    """The patterns Hyperscan takes; the answer is kept in the cache, for asking is slow."""
+    place = place_of(cache, patterns).with_suffix(".accepted") if cache else None
+    body = read_sealed(place, _MAGIC) if place else None
+    if body is not None and len(body) == len(patterns):
+        return frozenset(one for one, good in zip(patterns, body, strict=True) if good)
+    good = frozenset(_accepted(list(patterns)))
+    if place:
+        write_sealed(place, _MAGIC, bytes(one in good for one in patterns))
+    return good
+
+
+def _accepted(patterns: list[Wanted]) -> list[Wanted]:
+    """Halves are tried until what is refused stands alone: compiling many at once is slow."""
+    if len(patterns) > _TRIED_AT_ONCE:
+        middle = len(patterns) // 2
+        return _accepted(patterns[:middle]) + _accepted(patterns[middle:])
+    try:
+        _compiled(patterns)
+    except hyperscan.error:
+        if len(patterns) == 1:
+            return []
+        middle = len(patterns) // 2
+        return _accepted(patterns[:middle]) + _accepted(patterns[middle:])
+    return patterns
+
+
+# --- the cache --------------------------------------------------------------------------------
+
+
+def place_of(folder: Path, patterns: Sequence[Wanted]) -> Path:
+    """The file a database is kept in."""
+    digest = hashlib.sha256()
+    for pattern, flags in patterns:
+        digest.update(b"%d:%d:%s" % (flags, len(pattern), pattern))
+    for fact in (hyperscan.__version__, platform.machine(), processor()):
+        digest.update(fact.encode())
+    return folder / f"cascade-{digest.hexdigest()[:32]}.db"
+
+
+@functools.cache
+def processor() -> str:
+    """The processor's model and features: a database made for more features cannot run on fewer."""
+    try:
+        with Path("/proc/cpuinfo").open(errors="replace") as file:
+            head = file.read(8192)
+    except OSError:
+        return platform.processor()
+    kept = [line for line in head.splitlines() if line.startswith(("model name", "flags", "Features"))]
+    return "\n".join(kept[:2])
+
+
+def read_sealed(place: Path, magic: bytes) -> bytes | None:
+    """What write_sealed() kept, if it is whole and belongs to this user."""
+    try:
+        with place.open("rb") as file:
+            if hasattr(os, "getuid") and os.fstat(file.fileno()).st_uid != os.getuid():
+                return None
+            data = file.read()
+    except OSError:
+        return None
+    body = data[len(magic) + 32 :]
+    if data[: len(magic) + 32] != magic + hashlib.sha256(body).digest():
+        return None
+    return body
+
+
+def write_sealed(place: Path, magic: bytes, body: bytes) -> None:
+    """Keep bytes with a digest, whole or not at all; a cache that cannot be written is done without."""
+    draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(magic + hashlib.sha256(body).digest() + body)
+        draft.replace(place)
+    except OSError:
+        draft.unlink(missing_ok=True)
+
+
+def _load(folder: Path | None, patterns: Sequence[Wanted]) -> hyperscan.Database | None:
+    body = read_sealed(place_of(folder, patterns), _MAGIC) if folder else None
+    if body is None:
+        return None
+    try:
+        return hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK)
+    except hyperscan.error:
+        return None
+
+
+def _store(folder: Path | None, patterns: Sequence[Wanted], database: hyperscan.Database) -> None:
+    if folder:
+        write_sealed(place_of(folder, patterns), _MAGIC, hyperscan.dumpb(database))

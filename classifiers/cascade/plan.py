@@ -1,0 +1,263 @@
+"""A pack analysed: what to look for first, and which SITs are possible where it is found.
+
+Everything here errs towards "possible"; the reference evaluator decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dlpagent.classifiers.cascade.automaton import TooLarge, automaton_of
+from dlpagent.classifiers.cascade.database import Database, Wanted, accepted
+from dlpagent.classifiers.cascade.keywords import patterns_of
+from dlpagent.classifiers.cascade.printer import scannable
+from dlpagent.classifiers.cascade.shapes import SHAPES, shapes_of
+from dlpagent.classifiers.cascade.syntax import Node, Unreadable, parse, width
+from dlpagent.classifiers.regexes import JailedMatcher, matcher
+from dlpagent.classifiers.regex_syntax import Untranslatable, translate
+from dlpagent.classifiers.sit import (
+    AnyOf,
+    Condition,
+    Keyword,
+    Pack,
+    Pattern,
+    Regex,
+    Sit,
+    Union,
+    pattern_refs,
+)
+
+MAX_WIDTH_BYTES = 2_048
+"""Wider expressions are looked for in whole rows."""
+MARGIN_BYTES = 16
+FEW_COPIES = 3
+
+# What an expression needs in a row: every mask must share a keyword bit with the row's.
+Needs = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Expressions looked for around the same shape. reach: bytes to each side; None: whole rows.
+
+    needs: keyword bits of which a row must have one for any of the group to count; 0: none needed.
+    """
+
+    shape: int
+    reach: int | None
+    needs: int
+    database: Database
+    expressions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the scanner works with. Numbers: expressions and keyword elements are counted from 0.
+
+    triggers: SHAPES first (those used), then patterns of single expressions (trigger_expressions).
+    possible: expression → (SIT, needs) pairs. always: expressions nothing can be said about.
+    """
+
+    shapes: Database
+    singles: Database
+    single_expressions: tuple[tuple[int, ...], ...]
+    groups: tuple[Group, ...]
+    keywords: Database
+    keyword_bits: tuple[int, ...]
+    possible: tuple[tuple[tuple[int, Needs], ...], ...]
+    always: tuple[int, ...]
+    notes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(slots=True)
+class _Expression:
+    users: list[tuple[int, Needs]] = field(default_factory=list)
+    node: Node | None = None
+    shapes: tuple[int, ...] = ()
+    element: str = ""
+
+
+def plan_of(pack: Pack, sits: Sequence[Sit], cache: Path | None = None) -> Plan:
+    """Analyse a pack; sits in the order their numbers stand for. Compiles nothing yet."""
+    bits = _keyword_bits(pack)
+    found: dict[str, _Expression] = {}
+    words: dict[str, _Expression] = {}
+    for number, sit in enumerate(sits):
+        for pattern in sit.patterns:
+            needs = _needs(pattern, pack, bits)
+            for name in parts_of(pack, pattern.primary):
+                element = pack.elements[name]
+                if isinstance(element, Regex):
+                    for item in element.expressions:
+                        one = found.setdefault(item.pattern, _Expression(element=name))
+                        one.users.append((number, needs))
+                elif isinstance(element, Keyword):
+                    words.setdefault(name, _Expression(element=name)).users.append((number, needs))
+    used = {
+        part
+        for sit in sits
+        for pattern in sit.patterns
+        for ref in pattern_refs(pattern)
+        for part in parts_of(pack, ref)
+    }
+    return _assembled(pack, found, words, {name: bits[name] for name in bits if name in used}, cache)
+
+
+def parts_of(pack: Pack, name: str) -> list[str]:
+    """The regex and keyword elements behind an element."""
+    element = pack.elements[name]
+    if isinstance(element, Union):
+        return [part for inner in element.of for part in parts_of(pack, inner)]
+    return [name]
+
+
+def _keyword_bits(pack: Pack) -> dict[str, int]:
+    names = sorted(name for name, item in pack.elements.items() if isinstance(item, Keyword))
+    return {name: 1 << number for number, name in enumerate(names)}
+
+
+# --- what a row must hold -----------------------------------------------------------------------
+
+
+def _needs(pattern: Pattern, pack: Pack, bits: dict[str, int]) -> Needs:
+    masks = [mask for item in pattern.conditions for mask in _masks(item, pack, bits)]
+    return tuple(sorted(set(masks)))
+
+
+def _masks(condition: Condition, pack: Pack, bits: dict[str, int]) -> Iterable[int]:
+    """Masks every one of which must meet the row's keywords; none when nothing can be said."""
+    if isinstance(condition, AnyOf):
+        if condition.min_matches < 1:
+            return
+        if condition.min_matches >= len(condition.children):
+            for child in condition.children:
+                yield from _masks(child, pack, bits)
+            return
+        joined = 0
+        for child in condition.children:
+            masks = list(_masks(child, pack, bits))
+            if not masks:
+                return
+            joined |= masks[0]
+        yield joined
+        return
+    if condition.min_count < 1:
+        return
+    mask = 0
+    for name in parts_of(pack, condition.ref):
+        if not isinstance(pack.elements[name], Keyword):
+            return
+        mask |= bits[name]
+    yield mask
+
+
+# --- triggers -----------------------------------------------------------------------------------
+
+
+def _assembled(
+    pack: Pack,
+    found: dict[str, _Expression],
+    words: dict[str, _Expression],
+    bits: dict[str, int],
+    cache: Path | None,
+) -> Plan:
+    expressions = list(found.items())
+    notes: list[tuple[str, str]] = []
+    for pattern, item in expressions:
+        _analyse(pattern, item)
+    printed = {
+        number: (scannable(item.node), 0)
+        for number, (_, item) in enumerate(expressions)
+        if item.node is not None
+    }
+    usable = accepted(list(dict.fromkeys(printed.values())), cache)
+    # a pattern too large for Hyperscan may fit when its long repeats are counted less exactly
+    refused = {number for number, wanted in printed.items() if wanted not in usable}
+    for number in refused:
+        node = expressions[number][1].node
+        assert node is not None
+        printed[number] = (scannable(node, FEW_COPIES), 0)
+    if refused:
+        usable |= accepted([printed[number] for number in sorted(refused)], cache)
+    grouped: dict[tuple[int, int | None, bool], list[int]] = {}
+    singles: dict[Wanted, list[int]] = {}
+    always: list[int] = []
+    for number, (_, item) in enumerate(expressions):
+        if number not in printed or printed[number] not in usable:
+            always.append(number)
+            notes.append((item.element, "nothing is known of its matches; every text is evaluated"))
+        elif not item.shapes:
+            singles.setdefault(printed[number], []).append(number)
+        else:
+            for shape in item.shapes:
+                key = (shape, _reach(item.node), all(needs for _, needs in item.users))
+                grouped.setdefault(key, []).append(number)
+    for number, (name, item) in enumerate(words.items(), start=len(expressions)):
+        expressions.append((name, item))
+        element = pack.elements[name]
+        assert isinstance(element, Keyword)
+        for wanted in sorted(patterns_of(element)):
+            singles.setdefault(wanted, []).append(number)
+    terms: dict[Wanted, int] = {}
+    for name, bit in bits.items():
+        element = pack.elements[name]
+        assert isinstance(element, Keyword)
+        for wanted in patterns_of(element):
+            terms[wanted] = terms.get(wanted, 0) | bit
+    order = sorted(terms)
+    single_order = sorted(singles)
+    return Plan(
+        shapes=Database(tuple((shape.encode(), 0) for shape in SHAPES), cache),
+        singles=Database(tuple(single_order), cache),
+        single_expressions=tuple(tuple(singles[wanted]) for wanted in single_order),
+        groups=tuple(
+            _group(key, numbers, printed, expressions, cache)
+            for key, numbers in sorted(grouped.items(), key=lambda item: (item[0][0], str(item[0])))
+        ),
+        keywords=Database(tuple(order), cache),
+        keyword_bits=tuple(terms[wanted] for wanted in order),
+        possible=tuple(tuple(dict.fromkeys(item.users)) for _, item in expressions),
+        always=tuple(always),
+        notes=tuple(notes),
+    )
+
+
+def _analyse(pattern: str, item: _Expression) -> None:
+    try:
+        jailed = isinstance(matcher(pattern), JailedMatcher)
+        item.node = parse(translate(pattern).python, python_folding=jailed)
+        item.shapes = shapes_of(automaton_of(item.node))
+    except (Unreadable, Untranslatable, TooLarge):
+        return
+
+
+def _reach(node: Node | None) -> int | None:
+    """How far a match reaches around a shape inside it, in steps, so that groups stay few."""
+    widest = None if node is None else width(node)
+    if widest is None or widest + MARGIN_BYTES > MAX_WIDTH_BYTES:
+        return None
+    return next(step for step in (64, 160, 512, MAX_WIDTH_BYTES) if widest + MARGIN_BYTES <= step)
+
+
+def _group(
+    key: tuple[int, int | None, bool],
+    numbers: list[int],
+    printed: dict[int, Wanted],
+    expressions: list[tuple[str, _Expression]],
+    cache: Path | None,
+) -> Group:
+    shape, reach, weak = key
+    needs = 0
+    if weak:
+        for number in numbers:
+            for _, masks in expressions[number][1].users:
+                needs |= masks[0]
+    return Group(
+        shape=shape,
+        reach=reach,
+        needs=needs,
+        database=Database(tuple(printed[number] for number in numbers), cache),
+        expressions=tuple(numbers),
+    )

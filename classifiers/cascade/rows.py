@@ -1,0 +1,161 @@
+"""Rows of a batch as one text: each between line feeds, folded as the reference folds it."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import re2
+
+from dlpagent.classifiers.cascade.database import Ints
+from dlpagent.classifiers.normalise import shadow_of
+
+CHUNK_BYTES = 4 << 20
+"""Text scanned in one go; a row longer than this is a chunk of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of a batch. data: LF row LF row LF …; row n is data[starts[n]:ends[n]], an LF behind.
+
+    first: the batch row that row 0 is.
+    """
+
+    data: bytes
+    starts: Ints
+    ends: Ints
+    first: int
+
+    def rows_of(self, ends: Ints) -> Ints:
+        """The rows in which matches end (an LF belongs to the row before it)."""
+        found = np.searchsorted(self.starts, ends - 1, side="right") - 1
+        return np.maximum(found, 0)
+
+
+def rows_of_texts(texts: pa.Array) -> Iterator[Rows]:
+    """The texts of a column (string or large_string; null is empty) in chunks."""
+    filled = pc.fill_null(texts, "")
+    lengths = pc.binary_length(filled).to_numpy(zero_copy_only=False).astype(np.int64)
+    for first, last in _chunks(lengths):
+        yield _rows(filled.slice(first, last - first), lengths[first:last], first)
+
+
+def _chunks(lengths: Ints) -> Iterator[tuple[int, int]]:
+    sums = np.cumsum(lengths + 1)
+    first, done = 0, 0
+    while first < len(lengths):
+        last = max(first + 1, int(np.searchsorted(sums, done + CHUNK_BYTES, side="right")))
+        yield first, last
+        first, done = last, int(sums[last - 1])
+
+
+def _rows(texts: pa.Array, lengths: Ints, first: int) -> Rows:
+    data = _joined(texts)
+    if not data.isascii():
+        texts, lengths = _shadowed(texts, lengths, data)
+        data = _joined(texts)
+    ends = np.cumsum(lengths + 1)
+    return Rows(data, ends - lengths, ends, first)
+
+
+def _joined(texts: pa.Array) -> bytes:
+    if len(texts) == 1:
+        text = texts[0].as_py().encode()
+        return b"".join((b"\n", text, b"\n"))
+    kind = texts.type
+    nothing, feed = pa.scalar("", kind), pa.scalar("\n", kind)
+    joined = pc.binary_join_element_wise(texts, nothing, feed)
+    width = np.int64 if pa.types.is_large_string(kind) else np.int32
+    _, offsets, values = joined.buffers()
+    at = np.frombuffer(offsets, dtype=width)[joined.offset : joined.offset + len(joined) + 1]
+    return b"".join((b"\n", memoryview(values)[int(at[0]) : int(at[-1])]))
+
+
+def _shadowed(texts: pa.Array, lengths: Ints, data: bytes) -> tuple[pa.Array, Ints]:
+    """The texts with those that fold to something else replaced by their shadow."""
+    ends = np.cumsum(lengths + 1)
+    octets = np.frombuffer(data, dtype=np.uint8)
+    rows = np.unique(np.searchsorted(ends, np.flatnonzero(octets >= 128)))
+    foldable = _foldable()
+    mask = np.zeros(len(texts), dtype=bool)
+    changed: list[str] = []
+    starts = ends - lengths
+    for row in rows.tolist():
+        if foldable.search(data, int(starts[row]), int(ends[row])):
+            shadow = shadow_of(texts[row].as_py())
+            mask[row] = True
+            changed.append(shadow)
+    if not changed:
+        return texts, lengths
+    encoded = [text.encode("utf-8", "replace") for text in changed]
+    lengths = lengths.copy()
+    lengths[mask] = [len(text) for text in encoded]
+    replacements = pa.array([text.decode() for text in encoded], type=texts.type)
+    return pc.replace_with_mask(texts, pa.array(mask), replacements), lengths
+
+
+@functools.cache
+def _foldable() -> re2._Regexp:  # type: ignore[name-defined]
+    """Finds a character that is matched as another one, or not at all. Exact or wider."""
+    runs: list[list[int]] = []
+    for code in range(128, sys.maxunicode + 1):
+        if 0xD800 <= code < 0xE000 or _is_plain(code):
+            continue
+        if runs and runs[-1][1] == code - 1:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code])
+    spans = "".join(f"\\x{{{low:x}}}-\\x{{{high:x}}}" for low, high in runs)
+    options = re2.Options()
+    options.max_mem = 64 << 20
+    return re2.compile(f"[{spans}]", options)
+
+
+def _is_plain(code: int) -> bool:
+    char = chr(code)
+    return shadow_of(char) == char
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Parts of rows gathered into one text, an LF before and behind each."""
+
+    data: bytes
+    ends: Ints
+    rows: Ints
+
+    def rows_of(self, ends: Ints) -> Ints:
+        """The rows in which matches in the gathered text end."""
+        place = np.searchsorted(self.ends, ends - 1, side="left")
+        return self.rows[np.minimum(place, len(self.rows) - 1)]
+
+
+def windows_of(rows: Rows, hit_rows: Ints, hit_ends: Ints, reach: int | None) -> Windows:
+    """The text around hits, reach bytes to both sides within their rows; None: their whole rows."""
+    if reach is None:
+        wanted = np.unique(hit_rows)
+        return gathered(rows, wanted, rows.starts[wanted], rows.ends[wanted])
+    starts = np.maximum(rows.starts[hit_rows], hit_ends - reach)
+    ends = np.minimum(rows.ends[hit_rows], hit_ends + reach)
+    order = np.argsort(starts, kind="stable")
+    starts, ends, hit_rows = starts[order], ends[order], hit_rows[order]
+    new = np.ones(len(starts), dtype=bool)
+    # windows of one row that touch become one; the end of an earlier row never reaches a later one
+    new[1:] = starts[1:] > np.maximum.accumulate(ends)[:-1]
+    first = np.flatnonzero(new)
+    return gathered(rows, hit_rows[first], starts[first], np.maximum.reduceat(ends, first))
+
+
+def gathered(rows: Rows, which: Ints, starts: Ints, ends: Ints) -> Windows:
+    """Parts of rows as one text."""
+    view = memoryview(rows.data)
+    parts: list[bytes | memoryview] = [b""]
+    parts.extend(view[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True))
+    parts.append(b"")
+    data = b"\n".join(parts)
+    return Windows(data, np.cumsum(ends - starts + 1), which)
