@@ -163,7 +163,7 @@ def _translate_class(token: str) -> str:
     inner = re.sub(r"\[:(\^?)(\w+):\]", _posix, token[1:-1])
     inner = re.sub(r"\\x\{([0-9A-Fa-f]+)\}", lambda m: _class_literal(int(m[1], 16)), inner)
     # behind a class, "-" is a character and begins no range: [\w-.]
-    inner = re.sub(r"(\\.)-(?=.)", _dash_behind, inner, flags=re.DOTALL)
+    inner = re.sub(r"(\\.)(-(?=.))?", _dash_behind, inner, flags=re.DOTALL)
     inner = re.sub(r"\\(.)", _class_escape, inner, flags=re.DOTALL)
     head = "^" if inner.startswith("^") else ""
     body = inner[len(head) :]
@@ -176,7 +176,9 @@ def _translate_class(token: str) -> str:
 
 
 def _dash_behind(match: re.Match[str]) -> str:
-    return match[1] + (r"\-" if match[1][1] in {*_CLASSES, *_NEGATED} else "-")
+    if match[2] and match[1][1] in {*_CLASSES, *_NEGATED}:
+        return match[1] + r"\-"
+    return match[0]
 
 
 def _posix(match: re.Match[str]) -> str:
