@@ -135,6 +135,14 @@ def load_pack(path: Path, *, profile: Profile = "extended", base: Pack | None = 
     return _assemble(header, draft, profile)
 
 
+def element_places(path: Path) -> dict[str, tuple[str, int]]:
+    """Element id → file and line of its definition, for every element of a pack that can be loaded."""
+    draft = _Draft()
+    for file in sorted(set(_sit_files(path))):
+        _read_file(file, _shown(file, path), draft)
+    return draft.homes
+
+
 def _sit_files(path: Path) -> Iterator[Path]:
     """The YAML files of a pack. A part of a pack (one file, one folder) brings the pack's _shared/."""
     if path.is_file():
@@ -411,7 +419,9 @@ def merge(packs: Iterable[Pack]) -> Pack:
     """
     items = list(packs)
     if not items:
-        raise ConfigurationError("no pack is named", expected="at least one", remedy="Name builtin.")
+        raise ConfigurationError(
+            "no pack is named", expected="at least one", remedy="Name builtin."
+        )
     merged = items[0]
     for pack in items[1:]:
         merged = replace(
