@@ -36,6 +36,7 @@ class SourceRow:
 # In the order in which files are offered: special shapes before general ones, text last.
 SOURCES: tuple[SourceRow, ...] = (
     SourceRow("chatgpt", f"{_SOURCES}.chatgpt:ChatGptExport"),
+    SourceRow("claude-export", f"{_SOURCES}.claude_export:ClaudeExport"),
     SourceRow("qdrant-edge", f"{_SOURCES}.qdrant_edge:QdrantEdge", ("qdrant-edge",)),
     SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
     SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),
