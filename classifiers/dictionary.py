@@ -12,7 +12,9 @@ MAX_TERMS = 1_000_000
 
 
 def read_dictionary(path: Path) -> list[str]:
-    """The terms of a dictionary file, in order, none twice. Raises ConfigurationError."""
+    """The terms of a dictionary file, in order, none twice. Raises ConfigurationError,
+    and ProblemsError for a file that is not Unicode.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -22,7 +24,15 @@ def read_dictionary(path: Path) -> list[str]:
             expected="a text file with one term a line",
         ) from None
     rows = csv.reader(decoded(data, path).splitlines())
-    terms = dict.fromkeys(cell.strip() for row in rows for cell in row if cell.strip())
+    try:
+        terms = dict.fromkeys(cell.strip() for row in rows for cell in row if cell.strip())
+    except csv.Error as error:
+        raise ConfigurationError(
+            f"the dictionary cannot be read ({error})",
+            where=f"{path}:{rows.line_num}",
+            expected="one term a line, or terms separated by commas",
+            remedy="Look for a quotation mark that is not closed.",
+        ) from None
     if not 0 < len(terms) <= MAX_TERMS:
         raise ConfigurationError(
             "the dictionary has no usable number of terms",

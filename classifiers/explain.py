@@ -146,7 +146,8 @@ def _trace(sit: Sit, span: Span, found: Evidences, held: int | None) -> Trace:
         key=lambda item: (item.confidence, len(item.missing)),
     )
     step = higher[0] if higher else None
-    lift = f"{step.confidence} ({step.level}): {'; '.join(step.missing)}" if step else ""
+    missing = "; ".join(step.missing) if step and step.missing else "a better match overlaps it"
+    lift = f"{step.confidence} ({step.level}): {missing}" if step else ""
     return Trace(sit.id, sit.name, start, end, confidence, held, patterns, lift)
 
 

@@ -158,7 +158,7 @@ def element_document(element: Element) -> dict[str, Any]:
     if isinstance(element, Union):
         return {"union": list(element.of)}
     if isinstance(element, Keyword):
-        document: dict[str, Any] = {"stub": True} if element.stub else {}
+        document: dict[str, Any] = {"stub": True} if element.stub else {"keywords": []}
         for key, origin in (("keywords", "purview"), ("ours", "ours")):
             groups = [group for group in element.groups if group.origin == origin]
             if groups:
@@ -183,9 +183,11 @@ def _terms(match: str, terms: Iterable[Any]) -> list[Any]:
 
 
 def _regex(element: Regex) -> dict[str, Any]:
-    document: dict[str, Any] = {}
+    document: dict[str, Any] = {"regex": []}
     if element.function:
         document["function"] = True
+    if element.stub:
+        document["stub"] = True
     for key, origin in (("regex", "purview"), ("ours", "ours")):
         patterns = [item.pattern for item in element.expressions if item.origin == origin]
         if patterns:
@@ -260,7 +262,7 @@ def _slug(sit: Sit, taken: set[str]) -> str:
     plain = unicodedata.normalize("NFKD", sit.name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or sit.id
     if slug in taken:
-        slug = f"{slug}-{sit.id[:8]}"
+        slug = f"{slug}-{sit.id}"
     taken.add(slug)
     return slug
 

@@ -12,7 +12,7 @@ from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.pack import load_pack
 from dlpagent.classifiers.reference import Hit, evaluate
 from dlpagent.classifiers.regexes import matcher
-from dlpagent.classifiers.sit import Pack, Regex, Sit, pattern_refs
+from dlpagent.classifiers.sit import Pack, Regex, Sit, Union, pattern_refs
 from dlpagent.errors import Problem
 
 MIN_EXAMPLES = MIN_NEAR_MISSES = 3
@@ -111,9 +111,24 @@ def slow_paths(pack: Pack) -> dict[str, list[str]]:
     }
     found = {}
     for sit in pack.sits.values():
-        named = sorted({ref for pattern in sit.patterns for ref in pattern_refs(pattern)} & slow)
+        named = sorted(_all_refs(pack, sit) & slow)
         if named:
             found[sit.id] = named
+    return found
+
+
+def _all_refs(pack: Pack, sit: Sit) -> set[str]:
+    """Every element a SIT leads to: named, inside unions, in filters."""
+    filters = [*sit.filters, *(name for pattern in sit.patterns for name in pattern.filters)]
+    waiting = [ref for pattern in sit.patterns for ref in pattern_refs(pattern)]
+    waiting += [pack.filters[name].processor for name in filters if pack.filters[name].processor]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            element = pack.elements[name]
+            waiting += element.of if isinstance(element, Union) else ()
     return found
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal, cast
 
+from dlpagent.classifiers.normalise import shadow_of
 from dlpagent.classifiers.sit import (
     UNLIMITED,
     Direction,
@@ -14,9 +16,16 @@ from dlpagent.classifiers.sit import (
     Term,
     ValidatorSpec,
 )
+from dlpagent.classifiers.validators.parametric import DATE_PATTERNS, checksum
 from dlpagent.classifiers.xml_nodes import Node
+from dlpagent.errors import RuleError
 
 Report = Callable[..., None]
+
+
+def whole_number(text: str) -> int | None:
+    """A number in plain digits, of a size any limit here can have; None for everything else."""
+    return int(text) if re.fullmatch(r"\s*[0-9]{1,9}\s*", text) else None
 
 DIRECTIONS: dict[str, Direction] = {
     "StartsWith": "starts_with",
@@ -34,10 +43,11 @@ def proximity_of(node: Node, name: str, report: Report) -> int | None:
         return None
     if text.lower() == "unlimited":
         return UNLIMITED
-    if not text.isdigit() or int(text) < 1:
-        report(node, f"{name} is wrong", "a positive whole number or unlimited", text)
+    number = whole_number(text)
+    if not number:
+        report(node, f"{name} is wrong", "a positive whole number or unlimited", text[:40])
         return None
-    return int(text)
+    return number
 
 
 def keyword_of(node: Node, report: Report) -> Keyword:
@@ -50,7 +60,7 @@ def keyword_of(node: Node, report: Report) -> Keyword:
             style = "word"
         terms = []
         for term in group.all("Term"):
-            if not term.text:
+            if not shadow_of(term.text).strip():
                 report(term, "a Term has no text", "a term", "none")
                 continue
             sensitive = term.attributes.get("caseSensitive", "").lower() == "true"
@@ -75,10 +85,15 @@ def _validator(node: Node, report: Report) -> ValidatorSpec:
         return _checksum(node, params, report)
     if kind == "DateSimple":
         pattern = params.get("Pattern", "").strip()
-        if not pattern:
-            report(node, "DateSimple has no Pattern", "such as DDMMYYYY", "none")
-        offset = params.get("StartOffset", params.get("Offset", "0")).strip()
-        return ValidatorSpec("date", (("pattern", pattern), ("offset", int(offset or 0))))
+        text = params.get("StartOffset", params.get("Offset", "")).strip()
+        offset = whole_number(text or "0")
+        if pattern not in DATE_PATTERNS:
+            wanted = "one of " + ", ".join(DATE_PATTERNS)
+            report(node, "the Pattern of DateSimple is wrong", wanted, pattern[:40] or "none")
+            return ValidatorSpec("?")
+        if offset is None:
+            report(node, "the offset of DateSimple is wrong", "a whole number", text[:40])
+        return ValidatorSpec("date", (("pattern", pattern), ("offset", offset or 0)))
     report(node, "the validator type is not known", "Checksum or DateSimple", kind or "none")
     return ValidatorSpec("?")
 
@@ -94,6 +109,11 @@ def _checksum(node: Node, params: dict[str, str], report: Report) -> ValidatorSp
             "whole numbers in Weights, Mod and CheckDigit",
             ", ".join(sorted(params)) or "no Param",
         )
+        return ValidatorSpec("?")
+    try:
+        checksum(weights, mod, position)
+    except RuleError as error:
+        report(node, "the Checksum cannot work", error.expected, error.found)
         return ValidatorSpec("?")
     letters = params.get("AllowAlphabets", "").strip().lower() in ("1", "true")
     return ValidatorSpec(
@@ -127,12 +147,15 @@ def read_filters(node: Node, report: Report) -> dict[str, Filter]:
                     f"{direction or 'none'}, {logic}",
                 )
                 continue
+            if not child.attributes.get("textProcessorId", "").strip():
+                report(child, "the TextMatchFilter compares with nothing", "a textProcessorId", "none")
+                continue
             found[name] = Filter(
                 name,
                 "text_match",
                 DIRECTIONS[direction],
                 cast("Literal['include', 'exclude']", logic),
-                child.attributes.get("textProcessorId", ""),
+                child.attributes["textProcessorId"].strip(),
             )
         else:
             report(

@@ -20,6 +20,7 @@ from dlpagent.classifiers.rulepackage_parts import (
     proximity_of,
     read_filters,
     read_validators,
+    whole_number,
 )
 from dlpagent.classifiers.sit import (
     AnyOf,
@@ -331,12 +332,14 @@ def _add_sit(draft: _Draft, node: Node, engine: str) -> None:
     descriptions = dict(draft.descriptions.get(ident, {}))
     if not names:
         draft.warn(node, f"{ident} has no name in LocalizedStrings")
+    patterns = tuple(_patterns(node, draft))
+    name = names.pop("", "") or next((text for text in names.values() if text), ident)
     sit = Sit(
         id=ident,
-        name=names.pop("", "") or next(iter(names.values()), ident),
+        name=name,
         version=1,
-        parity="own",
-        patterns=tuple(_patterns(node, draft)),
+        parity="own" if patterns else "name",
+        patterns=patterns,
         proximity=proximity_of(node, "patternsProximity", draft.problem) or 300,
         recommended_confidence=_confidence(node, "recommendedConfidence", draft, 75),
         description=" ".join(descriptions.pop("", "").split()),
@@ -348,6 +351,8 @@ def _add_sit(draft: _Draft, node: Node, engine: str) -> None:
         line=node.line,
     )
     draft.sits[ident] = sit
+    if not patterns and node.tag != "Affinity":
+        draft.warn(node, f"{sit.name} has no Pattern; it finds nothing")
     if node.tag == "Affinity":
         draft.warn(node, f"{sit.name} is an Affinity (document level), which is not evaluated")
     for pattern in sit.patterns:
@@ -356,6 +361,8 @@ def _add_sit(draft: _Draft, node: Node, engine: str) -> None:
     for name in [*sit.filters, *(name for item in sit.patterns for name in item.filters)]:
         if name not in draft.filters:
             draft.problem(node, f"{sit.name} names the filter {name}, which nothing defines")
+        elif draft.filters[name].processor:
+            _bring(draft.filters[name].processor, sit, node, draft)
 
 
 def _kept_of_sit(node: Node) -> Iterator[tuple[str, str]]:
@@ -387,10 +394,11 @@ def _confidence(node: Node, name: str, draft: _Draft, default: int) -> int:
     text = node.attributes.get(name)
     if text is None:
         return default
-    if not text.strip().isdigit() or not 1 <= int(text) <= 100:
-        draft.problem(node, f"{name} is wrong", "a whole number from 1 to 100", text)
+    number = whole_number(text)
+    if number is None or not 1 <= number <= 100:
+        draft.problem(node, f"{name} is wrong", "a whole number from 1 to 100", text[:40])
         return default
-    return int(text)
+    return number
 
 
 def _patterns(entity: Node, draft: _Draft) -> Iterator[Pattern]:
@@ -430,6 +438,13 @@ def _conditions(node: Node, entity: Node, draft: _Draft) -> Iterator[Condition]:
                 draft.problem(
                     child, "maxMatches is below minMatches", f"at least {least}", str(most)
                 )
+            if least is not None and least > len(children):
+                draft.problem(
+                    child,
+                    "minMatches asks for more than there is",
+                    f"at most {len(children)}",
+                    str(least),
+                )
             yield AnyOf(children, 1 if least is None else least, most)
         elif child.tag not in ("IdMatch", "idMatch"):
             draft.warn(
@@ -441,10 +456,11 @@ def _number(node: Node, name: str, draft: _Draft, default: int | None) -> int | 
     text = node.attributes.get(name)
     if text is None:
         return default
-    if not text.strip().isdigit():
-        draft.problem(node, f"{name} of {node.tag} is wrong", "a whole number", text)
+    number = whole_number(text)
+    if number is None:
+        draft.problem(node, f"{name} of {node.tag} is wrong", "a whole number", text[:40])
         return default
-    return int(text)
+    return number
 
 
 def _ref(node: Node, entity: Node, draft: _Draft) -> str:

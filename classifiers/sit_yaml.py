@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast, get_args
 
+from dlpagent.classifiers.normalise import shadow_of
 from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,
@@ -31,7 +32,7 @@ from dlpagent.classifiers.sit import (
 from dlpagent.yaml_reader import Reader
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-MAX_PROXIMITY = 100_000
+MAX_PROXIMITY = 999_999_999
 
 _SIT_KEYS = (
     "id", "name", "version", "parity", "description", "proximity", "recommended_confidence", "value",
@@ -39,6 +40,7 @@ _SIT_KEYS = (
     "names", "descriptions",
 )  # fmt: skip
 _ELEMENT_KEYS = ("regex", "validators", "function", "keywords", "ours", "union", "stub")
+_ONLY_FOR_REGEX = ("validators", "function")
 
 
 Lines = dict[str, int]
@@ -132,6 +134,10 @@ def _element(name: str, reader: Reader) -> Element:
             "regex, keywords or union",
             ", ".join(kinds) or "none",
         )
+    if kinds and kinds != ["regex"]:
+        for key in (*_ONLY_FOR_REGEX, *(("ours", "stub") if kinds == ["union"] else ())):
+            if key in keys:
+                keys[key].problem(f"{kinds[0]} takes no {key}", remedy="Remove it.")
     if "union" in keys:
         return Union(name, keys["union"].texts())
     if "keywords" in keys or (stub and "regex" not in keys):
@@ -167,15 +173,26 @@ def _groups(reader: Reader | None, origin: Origin) -> Iterator[Group]:
     plain: list[Term] = []
     for item in reader.items():
         if not item.is_mapping():
-            plain.append(Term(item.text()))
+            plain.append(Term(_term(item)))
             continue
         keys = item.mapping(("match", "case_sensitive", "terms"), required=("terms",))
         case = keys["case_sensitive"].boolean() if "case_sensitive" in keys else False
         style = keys["match"].choice(("word", "string"), "word") if "match" in keys else "word"
-        terms = tuple(Term(text, case) for text in keys["terms"].texts()) if "terms" in keys else ()
+        terms = (
+            tuple(Term(_term(term), case) for term in keys["terms"].items())
+            if "terms" in keys
+            else ()
+        )
         yield Group(style, terms, origin)  # type: ignore[arg-type]
     if plain:
         yield Group("word", tuple(plain), origin)
+
+
+def _term(reader: Reader) -> str:
+    text = reader.text()
+    if text and not shadow_of(text).strip():
+        reader.problem("the term shows nothing", "a term that can be seen", "invisible characters")
+    return text
 
 
 def _validator(reader: Reader) -> ValidatorSpec:
@@ -264,7 +281,8 @@ def _condition(reader: Reader) -> Condition:
     if not reader.is_mapping():
         return Match(reader.text())
     if any(key.value == "any" for key, _ in reader.node.value):
-        return _any(reader.mapping(("any",))["any"])
+        inner = reader.mapping(("any",)).get("any")
+        return _any(inner) if inner else AnyOf(())
     keys = reader.mapping(("id", "min_count", "unique", "proximity", "ours"), required=("id",))
     return Match(
         ref=keys["id"].text() if "id" in keys else "?",

@@ -58,12 +58,13 @@ def read_xml(path: Path) -> Node:
     Raises ProblemsError with file, line and what to do.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _failed(path, 1, f"the file cannot be read ({error.strerror})") from None
     if len(data) > MAX_BYTES:
         raise _failed(
-            path, 1, "the file is too large", f"at most {MAX_BYTES} bytes", f"{len(data)}"
+            path, 1, "the file is too large", f"at most {MAX_BYTES} bytes", "more"
         )
     return parse_xml(decoded(data, path), path)
 
