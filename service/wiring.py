@@ -37,6 +37,8 @@ class SourceRow:
 SOURCES: tuple[SourceRow, ...] = (
     SourceRow("chatgpt", f"{_SOURCES}.chatgpt:ChatGptExport"),
     SourceRow("claude-export", f"{_SOURCES}.claude_export:ClaudeExport"),
+    SourceRow("claude-code", f"{_SOURCES}.claude_code:ClaudeCode"),
+    SourceRow("codex", f"{_SOURCES}.codex:Codex"),
     SourceRow("qdrant-edge", f"{_SOURCES}.qdrant_edge:QdrantEdge", ("qdrant-edge",)),
     SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
     SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),

@@ -20,6 +20,8 @@ from dlpagent.records import Checkpoint
 DATA = Path(__file__).parents[2] / "data"
 LOGS = [
     ("claude_export:ClaudeExport", "claude/export.zip"),
+    ("claude_code:ClaudeCode", "transcripts/claude-code.jsonl"),
+    ("codex:Codex", "transcripts/codex.jsonl"),
 ]
 Row = dict[str, Any]
 QUIET = settings(
