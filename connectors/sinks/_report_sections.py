@@ -82,13 +82,13 @@ def figures(data: ReportData) -> str:
     share = f"{100 * read / parts:.1f} %" if parts else "–"
     if parts and read < parts and share == "100.0 %":
         share = "99.9 %"  # never "all" when something is missing
-    unit = "MB" if totals.size_bytes is not None else "M characters"
+    speed, unit = _speed(totals)
     cells = (
         ("Violations", f"{violations:,}", f"{severities['high']:,} of high severity", violations),
         ("Findings", f"{sum(s.total for s in data.sits):,}", f"{high:,} of high confidence", 0),
         ("Records", f"{totals.records:,}", counted(totals.parts, "part"), 0),
         ("Parts read", share, f"{read:,} of {parts:,}", 0),
-        ("Speed", f"{totals.mb_per_s:,.1f}", f"{unit} a second", 0),
+        ("Speed", speed, f"{unit} a second", 0),
     )
     return (
         '<dl class="figures">'
@@ -173,7 +173,10 @@ def _label_chart(data: ReportData) -> str:
     if not items:
         return '<p class="note">No item needs a label.</p>'
     ordered = sorted(items.items(), key=lambda pair: -pair[1])
-    bars = [Bar(name, (("items", count),)) for name, count in ordered[:MAX_BARS]]
+    # blanks around the slash let a narrow column break a path between labels, not inside one
+    bars = [
+        Bar(name.replace("/", " / "), (("items", count),)) for name, count in ordered[:MAX_BARS]
+    ]
     return bar_chart("Items by recommended label", "Label", bars, unit="items")
 
 
@@ -291,6 +294,14 @@ def _legend() -> str:
 
 def _more(rest: int, noun: str, where: str = "in the state") -> str:
     return f'<p class="more">{counted(rest, noun)} {where}.</p>' if rest > 0 else ""
+
+
+def _speed(totals: Totals) -> tuple[str, str]:
+    """Figure and unit; thousands where millions would read as nothing."""
+    unit = "MB" if totals.size_bytes is not None else "M characters"
+    if totals.mb_per_s >= 0.1:
+        return f"{totals.mb_per_s:,.1f}", unit
+    return f"{totals.mb_per_s * 1000:,.1f}", unit.replace("MB", "kB").replace("M c", "k c")
 
 
 def _short(number: int) -> str:
