@@ -11,7 +11,7 @@ from dlpagent.connectors.sinks._event import asset_name
 from dlpagent.connectors.sinks._report_charts import Bar, bar_chart, html, stacked_bar
 from dlpagent.connectors.sinks._report_violations import describe
 from dlpagent.connectors.sinks._text import counted
-from dlpagent.connectors.sinks.report_data import AssetFigures, ReportData
+from dlpagent.connectors.sinks.report_data import AssetFigures, ReportData, Totals
 from dlpagent.records import PartStatus
 
 MAX_BARS: Final = 12
