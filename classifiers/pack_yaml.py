@@ -37,6 +37,15 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Quoted with escapes where a character would not come back from a plain or folded scalar."""
+    is_plain = all(char.isprintable() for char in text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
+
+
+_Dumper.add_representer(str, _text)
+
+
 def write_pack(pack: Pack, folder: Path, *, inherited: Iterable[str] = ()) -> None:
     """Write a pack into a new or empty folder.
 
