@@ -22,10 +22,12 @@ LOGS = [
     ("claude_export:ClaudeExport", "claude/export.zip"),
     ("claude_code:ClaudeCode", "transcripts/claude-code.jsonl"),
     ("codex:Codex", "transcripts/codex.jsonl"),
+    ("m365_copilot:M365Copilot", "m365-copilot/page-1.json"),
+    ("m365_copilot:M365Copilot", "m365-copilot/page-2.json"),
 ]
 Row = dict[str, Any]
 QUIET = settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 ODD: list[Any] = [None, [], {}, 5, 1e300, "text", ["x", {"y": "z"}], True, {"a": {"b": 1}}, -1]
 
@@ -59,8 +61,8 @@ def written(folder: Path, file: str, change: Callable[[bytes], bytes]) -> Path:
 
 @pytest.mark.parametrize(("name", "file"), LOGS)
 def test_each_source_recognises_its_sample_and_no_other(name: str, file: str) -> None:
-    takers = [one for one, _ in LOGS if source_of(one, DATA / file).recognises(DATA / file)]
-    assert takers == [name]
+    takers = {one for one, _ in LOGS if source_of(one, DATA / file).recognises(DATA / file)}
+    assert takers == {name}
     for other in (DATA / "none.json", DATA, DATA / "chatgpt" / "single.zip", DATA / "README.md"):
         assert not source_of(name, DATA).recognises(other)
 
@@ -161,7 +163,7 @@ def test_missing_and_retyped_fields_never_raise(tmp_path: Path, name: str, file:
 def test_an_unknown_field_is_scanned_wherever_it_is_put(
     tmp_path: Path, name: str, file: str
 ) -> None:
-    for place in range(60):
+    for place in range(25):
 
         def change(raw: bytes, place: int = place) -> bytes:
             return changed_json(raw, place, None, False, added=True)
