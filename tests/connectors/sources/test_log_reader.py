@@ -24,6 +24,8 @@ LOGS = [
     ("codex:Codex", "transcripts/codex.jsonl"),
     ("m365_copilot:M365Copilot", "m365-copilot/page-1.json"),
     ("m365_copilot:M365Copilot", "m365-copilot/page-2.json"),
+    ("api_log:ApiLog", "api-log/messages.jsonl"),
+    ("api_log:ApiLog", "api-log/cc_function_calling_response.json"),
 ]
 Row = dict[str, Any]
 QUIET = settings(
