@@ -394,12 +394,12 @@ def _strict_element(element: Element) -> Element:
 
 
 def _strict_conditions(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """The conditions without those marked as ours."""
+    """The conditions without those marked as ours; a group of which nothing is left goes with them."""
     kept: list[Condition] = []
     for condition in conditions:
         if isinstance(condition, AnyOf):
             children = _strict_conditions(condition.children)
-            if children or condition.min_matches == 0:
+            if children or not condition.children:
                 kept.append(replace(condition, children=children))
         elif condition.origin == "purview":
             kept.append(condition)
