@@ -26,6 +26,8 @@ LOGS = [
     ("m365_copilot:M365Copilot", "m365-copilot/page-2.json"),
     ("api_log:ApiLog", "api-log/messages.jsonl"),
     ("api_log:ApiLog", "api-log/cc_function_calling_response.json"),
+    ("otlp:OtlpTraces", "otlp/genai_traces_three_dialects.json"),
+    ("otlp:OtlpTraces", "otlp/events.json"),
 ]
 Row = dict[str, Any]
 QUIET = settings(
