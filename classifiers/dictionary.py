@@ -23,7 +23,7 @@ def read_dictionary(path: Path) -> list[str]:
             where=str(path),
             expected="a text file with one term a line",
         ) from None
-    rows = csv.reader(decoded(data, path).splitlines())
+    rows = csv.reader(decoded(data, path).splitlines(), strict=True)
     try:
         terms = dict.fromkeys(cell.strip() for row in rows for cell in row if cell.strip())
     except csv.Error as error:
