@@ -36,7 +36,8 @@ Kind = Literal["added", "removed", "changed"]
 class Change:
     """One difference. what: sit, tier, condition, keyword, regex, validator, filter, proximity, …
 
-    sit_id, sit: empty for what several SITs share, such as a list of terms. at: the tier or element.
+    sit: the SIT's name; for an element the names of all that use it, sit_id then only if it is one.
+    at: the tier or the element.
     """
 
     kind: Kind
@@ -75,15 +76,22 @@ def diff_packs(before: Pack, after: Pack) -> Difference:
     """What changed from one pack to another."""
     renamed = _renamed(before, after)
     before = _with_names(before, renamed)
-    changes = [*_sits(before, after), *_elements(before, after), *_filters(before, after)]
+    shared = [*_elements(before, after), *_filters(before, after)]
+    changes = [*_sits(before, after), *_with_users(shared, before, after)]
     notes = [
         *(Change("changed", "id", at=old, before=old, after=new) for old, new in renamed.items()),
         *_notes(before, after),
     ]
     unused = _unused(before, after)
+    # what is gone was named by a condition or tier that is gone too, and that is said already
+    gone = (before.elements.keys() | before.filters.keys()) - _reached(after)
+
+    def is_note(item: Change) -> bool:
+        return item.at in unused or (item.kind == "removed" and item.at in gone)
+
     return Difference(
-        tuple(item for item in changes if item.at not in unused),
-        (*notes, *(item for item in changes if item.at in unused)),
+        tuple(item for item in changes if not is_note(item)),
+        (*notes, *filter(is_note, changes)),
     )
 
 
@@ -141,6 +149,22 @@ def _with_names(pack: Pack, names: Mapping[str, str]) -> Pack:
         filters={name: replace(item, processor=named(item.processor))
                  for name, item in pack.filters.items()},
     )  # fmt: skip
+
+
+def _with_users(changes: Iterable[Change], before: Pack, after: Pack) -> Iterator[Change]:
+    """Changes of elements and filters, each with the SITs it concerns."""
+    users: dict[str, dict[str, str]] = {}
+    for pack in (before, after):
+        for sit in pack.sits.values():
+            for name in _reached(replace(pack, sits={sit.id: sit})):
+                users.setdefault(name, {})[sit.id] = sit.name
+    kept = before.sits.keys() & after.sits.keys()
+    for change in changes:
+        sits = users.get(change.at, {})
+        if sits and not sits.keys() & kept and change.kind != "changed":
+            continue  # it came or went with its SITs, which says it all
+        ident = next(iter(sits)) if len(sits) == 1 else ""
+        yield replace(change, sit_id=ident, sit=", ".join(sits.values()))
 
 
 def _unused(before: Pack, after: Pack) -> set[str]:
@@ -401,4 +425,6 @@ def _notes(before: Pack, after: Pack) -> Iterator[Change]:
         if old is not None and old.name != sit.name:
             yield Change("changed", "name", ident, "", "", old.name, sit.name)
         if old is not None and old.description != sit.description:
-            yield Change("changed", "description", ident, sit.name)
+            yield Change(
+                "changed", "description", ident, sit.name, "", old.description, sit.description
+            )

@@ -93,7 +93,7 @@ RULES: Final[dict[str, tuple[Severity, str]]] = {
     "regex-invalid": ("error", "a regex that cannot be compiled"),
     "regex-too-long": ("error", "a regex of more than 1,024 characters"),
     "regex-python-syntax": ("error", "Python syntax that Boost does not know"),
-    "regex-empty-choice": ("error", "a regex that begins or ends with |"),
+    "regex-empty-choice": ("error", "a regex whose first or last choice is empty"),
     "regex-open-dot": ("error", "a regex that begins or ends with .* or .{0,n}"),
     "regex-dot-in-group": ("error", ".* or .{0,n} in a group"),
     "regex-repeat-in-group": ("warning", "another repeat from 0 or 1 on in a group"),

@@ -6,6 +6,7 @@ Source: docs/rule-packages.md.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ SHAPES = {
         "PublisherName Name Description", "PublisherName Name Description", "langcode"
     ),
     "Encryption": Shape("Key IV"),
+    "Key": Shape(),
+    "IV": Shape(),
     "Rules": Shape(
         f"{_RULE_ENTITIES} Version Regex Keyword Fingerprint ExtendedKeyword Validators Filters "
         "LocalizedStrings"
@@ -102,7 +105,7 @@ def shape_notes(item: Node, parent: Node | None) -> Iterator[Note]:
         yield Note("unknown-element", f"there is no element {item.tag}",
                    f"Did you mean {meant}?" if meant else "Remove it.")  # fmt: skip
         return
-    if parent is not None and parent.tag in SHAPES and item.tag not in _children_of(parent):
+    if parent is not None and parent.tag in SHAPES and item.tag not in _children_of(parent.tag):
         home = _HOMES.get(item.tag, "RulePackage")
         yield Note("misplaced-element", f"{item.tag} may not stand in {parent.tag}",
                    f"Move it into {home}.")  # fmt: skip
@@ -110,8 +113,9 @@ def shape_notes(item: Node, parent: Node | None) -> Iterator[Note]:
     yield from _attributes(item, shape, parent)
 
 
-def _children_of(parent: Node) -> list[str]:
-    return SHAPES[parent.tag].children.split()
+@functools.cache
+def _children_of(tag: str) -> frozenset[str]:
+    return frozenset(SHAPES[tag].children.split())
 
 
 def _children(item: Node, shape: Shape) -> Iterator[Note]:

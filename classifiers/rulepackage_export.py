@@ -131,6 +131,15 @@ def bumped(version: str, part: Part) -> str:
     return ".".join(map(str, [*numbers[:place], numbers[place] + 1, *[0] * (3 - place)]))
 
 
+def version_of(root: Node) -> tuple[str, str]:
+    """Id and version of a rule package that was written before."""
+    pack = root.first("RulePack") or node("RulePack")
+    version = pack.first("Version") or node("Version")
+    numbers = [version.attributes.get(part, "0") for part in PARTS]
+    ident = pack.attributes.get("id", "").strip("{} ").lower()
+    return ident, ".".join(one if one.isdigit() else "0" for one in numbers)
+
+
 # --- header -----------------------------------------------------------------------------------
 
 
@@ -151,7 +160,7 @@ def _header(draft: _Draft, version: str, publisher: str) -> Node:
     return node(
         "RulePack",
         {"id": ident},
-        node("Version", dict(zip(PARTS, bumped_parts(version), strict=True))),
+        node("Version", dict(zip(PARTS, _version_parts(version), strict=True))),
         node("Publisher", {"id": _publisher_id(pack, publisher)}),
         node(
             "Details",
@@ -163,7 +172,7 @@ def _header(draft: _Draft, version: str, publisher: str) -> Node:
     )
 
 
-def bumped_parts(version: str) -> list[str]:
+def _version_parts(version: str) -> list[str]:
     """The four numbers of a version."""
     return [*version.split("."), "0", "0", "0"][: len(PARTS)]
 
@@ -287,8 +296,10 @@ def _any(group: AnyOf, draft: _Draft) -> list[Node] | None:
     for child in group.children:
         nodes = _any(child, draft) if isinstance(child, AnyOf) else _match(child, draft, spliced)
         children += nodes or []
-    if not children:
-        return [] if group.min_matches == 0 else None
+    if not children and group.min_matches == 0:
+        return []
+    if len(children) < group.min_matches:
+        return None
     attributes = {"minMatches": str(group.min_matches)}
     if group.max_matches is not None:
         attributes["maxMatches"] = str(group.max_matches)

@@ -16,7 +16,7 @@ from dlpagent.classifiers.regexes import VALUE_GROUP
 from dlpagent.classifiers.sit import Element, Expression, Keyword, Pack, Regex, Union, ValidatorSpec
 from dlpagent.classifiers.sit_yaml import GUID
 from dlpagent.classifiers.xml_nodes import Node
-from dlpagent.classifiers.xml_writing import comment, is_writable, node
+from dlpagent.classifiers.xml_writing import comment, is_writable, node, writable
 
 MAX_REGEX_CHARS = 1024
 """Length of a regex. Source: Purview, "Sensitive information type limits"."""
@@ -109,7 +109,7 @@ class ElementWriter:
                     self.warn(f"a term of {ident} begins or ends with a blank or holds a control "
                               "character; it is written without", "")  # fmt: skip
                 case = {"caseSensitive": "true"} if term.case_sensitive else {}
-                written = node("Term", case, text=term.text)
+                written = node("Term", case, text=writable(term.text))
                 if written.text:
                     terms.append(written)
             if terms:

@@ -33,6 +33,11 @@ def is_writable(text: str) -> bool:
     return not _UNWRITABLE.search(text) and text == text.strip()
 
 
+def writable(text: str) -> str:
+    """A text without what XML cannot hold."""
+    return _plain(text).strip()
+
+
 def document(root: Node, namespace: str) -> str:
     """A whole document whose prolog says UTF-16."""
     root.attributes = {"xmlns": namespace, **root.attributes}

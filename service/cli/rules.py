@@ -1,4 +1,4 @@
-"""dlpagent rules: packs listed, shown, checked and imported."""
+"""dlpagent rules: packs listed, shown and checked; rules_files.py turns them to and from files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlpagent.service.cli import rules_files
 from dlpagent.service.cli.options import PackOption, ProfileOption, checked_choice
 
 if TYPE_CHECKING:
     from dlpagent.classifiers.sit import Pack, Sit
 
-app = typer.Typer(help="Packs of sensitive information types: list, show, check, import.")
+app = typer.Typer(help="Packs of sensitive information types and rule packages.")
 
 
 @app.command("list")
@@ -177,42 +178,7 @@ def _proof(pack: Pack, problems: int) -> str:
     )
 
 
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="A Purview rule package (XML, UTF-8 or UTF-16).")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new pack.")],
-    dictionary: Annotated[
-        list[str] | None,
-        typer.Option(help="GUID=FILE: terms of a keyword dictionary the package refers to."),
-    ] = None,
-) -> None:
-    """Turn a rule package into a pack: one YAML per SIT, GUIDs kept."""
-    from dlpagent.classifiers.pack import builtin_pack
-    from dlpagent.classifiers.pack_yaml import write_pack
-    from dlpagent.classifiers.rulepackage_xml import read_rule_package
-
-    imported = read_rule_package(file, builtin_pack(), dictionaries=_dictionaries(dictionary))
-    for warning in imported.warnings:
-        sys.stderr.write(f"{warning}\n")
-    write_pack(imported.pack, output, inherited=imported.inherited)
-    sys.stdout.write(
-        f"{len(imported.pack.sits)} SIT(s) of {imported.pack.name} written to {output} "
-        f"({len(imported.warnings)} warning(s))\n"
-    )
-
-
-def _dictionaries(given: list[str] | None) -> dict[str, Path]:
-    from dlpagent.errors import ConfigurationError
-
-    found = {}
-    for item in given or ():
-        guid, equals, file = item.partition("=")
-        if not equals:
-            raise ConfigurationError(
-                "a dictionary needs its GUID",
-                where="--dictionary",
-                expected="GUID=FILE",
-                found=item,
-            )
-        found[guid.strip("{} ").lower()] = Path(file)
-    return found
+app.command("import")(rules_files.import_)
+app.command("export")(rules_files.export)
+app.command("lint")(rules_files.lint)
+app.command("diff")(rules_files.diff)

@@ -1,0 +1,250 @@
+"""dlpagent rules import, export, lint, diff: packs and rule package files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlpagent.service.cli.options import ProfileOption, checked_choice
+
+if TYPE_CHECKING:
+    from dlpagent.classifiers.diff import Change
+    from dlpagent.classifiers.pack import Profile
+    from dlpagent.classifiers.sit import Pack
+
+FormatOption = Annotated[str, typer.Option("--format", help="text or json.")]
+_FORMATS = ("text", "json")
+_YAML = (".yaml", ".yml")
+
+
+# --- import -----------------------------------------------------------------------------------
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="A Purview rule package (XML, UTF-8 or UTF-16).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new pack.")],
+    dictionary: Annotated[
+        list[str] | None,
+        typer.Option(help="GUID=FILE: terms of a keyword dictionary the package refers to."),
+    ] = None,
+) -> None:
+    """Turn a rule package into a pack: one YAML per SIT, GUIDs kept."""
+    from dlpagent.classifiers.pack import builtin_pack
+    from dlpagent.classifiers.pack_yaml import write_pack
+    from dlpagent.classifiers.rulepackage_xml import read_rule_package
+
+    imported = read_rule_package(file, builtin_pack(), dictionaries=_dictionaries(dictionary))
+    for warning in imported.warnings:
+        sys.stderr.write(f"{warning}\n")
+    write_pack(imported.pack, output, inherited=imported.inherited)
+    sys.stdout.write(
+        f"{len(imported.pack.sits)} SIT(s) of {imported.pack.name} written to {output} "
+        f"({len(imported.warnings)} warning(s))\n"
+    )
+
+
+def _dictionaries(given: list[str] | None) -> dict[str, Path]:
+    from dlpagent.errors import ConfigurationError
+
+    found = {}
+    for item in given or ():
+        guid, equals, file = item.partition("=")
+        if not equals:
+            raise ConfigurationError(
+                "a dictionary needs its GUID",
+                where="--dictionary",
+                expected="GUID=FILE",
+                found=item,
+            )
+        found[guid.strip("{} ").lower()] = Path(file)
+    return found
+
+
+# --- export -----------------------------------------------------------------------------------
+
+
+def export(
+    pack: Annotated[
+        str, typer.Argument(help="builtin, a pack folder, a SIT file or rule package.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The XML file to write.")],
+    bump: Annotated[
+        str, typer.Option(help="Part of the version to count up: major, minor, build, revision.")
+    ] = "minor",
+    publisher: Annotated[
+        str, typer.Option(help="Name of the publisher.", show_default="the pack's")
+    ] = "",
+    sit: Annotated[
+        list[str] | None, typer.Option(help="Only this SIT (GUID or name). May be repeated.")
+    ] = None,
+    profile: ProfileOption = "extended",
+) -> None:
+    """Write a pack as the rule package XML that Purview takes.
+
+    What Purview cannot express, and what its upload would refuse, goes to standard error. Exits 2
+    when the upload would refuse the file; it is written all the same, so that it can be looked at.
+    """
+    from dlpagent.classifiers.lint import has_errors, lint_package
+    from dlpagent.classifiers.rulepackage_export import PARTS, bumped, export_rule_package
+    from dlpagent.errors import ExitCode
+
+    checked_choice(bump, "--bump", PARTS)
+    base = _base(profile)
+    chosen = _selected(_pack(pack, base), sit)
+    version = bumped(_newest(output, chosen), bump)  # type: ignore[arg-type]
+    exported = export_rule_package(
+        chosen, base, version=version, publisher=publisher, only_used=bool(sit)
+    )
+    _write(output, exported.data)
+    findings = lint_package(output, base)
+    for line in (*exported.warnings, *findings):
+        sys.stderr.write(f"{line}\n")
+    sys.stdout.write(
+        f"{exported.sits} SIT(s) of {chosen.name} written to {output} as version {version} "
+        f"({len(exported.warnings) + len(findings)} warning(s) and finding(s))\n"
+    )
+    if has_errors(findings):
+        sys.stderr.write(f"Purview would refuse {output}: see the errors above.\n")
+        raise typer.Exit(int(ExitCode.USAGE))
+
+
+def _selected(pack: Pack, wanted: list[str] | None) -> Pack:
+    from dlpagent.classifiers.pack import select
+    from dlpagent.service.cli.rules import find_sit
+
+    if not wanted:
+        return pack
+    idents = {find_sit(pack, name).id for name in wanted}
+    return select(pack, lambda item: item.id in idents)
+
+
+def _newest(output: Path, pack: Pack) -> str:
+    """The highest version known: the pack's, or that of the same package written there before."""
+    from dlpagent.classifiers.rulepackage_export import version_of
+    from dlpagent.classifiers.xml_nodes import read_xml
+    from dlpagent.errors import ProblemsError
+
+    mine = pack.ref.version
+    if not output.is_file():
+        return mine
+    try:
+        ident, version = version_of(read_xml(output))
+    except ProblemsError:
+        return mine
+    if ident != pack.ref.id or not all(part.isdigit() for part in mine.split(".")):
+        return mine
+    return max(mine, version, key=lambda text: [int(part) for part in text.split(".")])
+
+
+def _write(output: Path, data: bytes) -> None:
+    from dlpagent.errors import ConfigurationError
+
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the file cannot be written ({error.strerror})",
+            where=str(output),
+            expected="a file in a folder that exists and may be written to",
+        ) from None
+
+
+# --- lint -------------------------------------------------------------------------------------
+
+
+def lint(
+    path: Annotated[
+        list[Path], typer.Argument(help="Rule package files, pack folders, SIT files.")
+    ],
+    output_format: FormatOption = "text",
+) -> None:
+    """Say what is wrong with rule packages and packs: file, line, rule, what to do.
+
+    Exits 0 when there are warnings at most, 2 when there is an error.
+    """
+    from dlpagent.classifiers.lint import has_errors, lint_path
+    from dlpagent.errors import ExitCode
+
+    checked_choice(output_format, "--format", _FORMATS)
+    base = _base("extended")
+    findings = [finding for one in path for finding in lint_path(one, base)]
+    if output_format == "json":
+        rows = [asdict(finding) for finding in findings]
+        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write("".join(f"{finding}\n" for finding in findings))
+    errors = sum(finding.severity == "error" for finding in findings)
+    sys.stderr.write(f"{errors} error(s), {len(findings) - errors} warning(s)\n")
+    if has_errors(findings):
+        raise typer.Exit(int(ExitCode.USAGE))
+
+
+# --- diff -------------------------------------------------------------------------------------
+
+
+def diff(
+    before: Annotated[
+        str, typer.Argument(help="builtin, a pack folder, SIT file or rule package.")
+    ],
+    after: Annotated[str, typer.Argument(help="The same, to compare it with.")],
+    output_format: FormatOption = "text",
+    profile: ProfileOption = "extended",
+) -> None:
+    """Compare two packs by meaning: SITs, tiers, conditions, keywords, regexes, checks, filters.
+
+    Exits 0 when they mean the same, 1 when not.
+    """
+    from dlpagent.classifiers.diff import diff_packs
+    from dlpagent.errors import ExitCode
+
+    checked_choice(output_format, "--format", _FORMATS)
+    base = _base(profile)
+    found = diff_packs(_pack(before, base), _pack(after, base))
+    if output_format == "json":
+        document = {
+            "equal": found.is_equal,
+            "changes": [asdict(item) for item in found.changes],
+            "notes": [asdict(item) for item in found.notes],
+        }
+        sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(_diff_text(found.changes, found.notes))
+    if not found.is_equal:
+        raise typer.Exit(int(ExitCode.FINDINGS))
+
+
+def _diff_text(changes: tuple[Change, ...], notes: tuple[Change, ...]) -> str:
+    lines = [str(item) for item in changes] or ["equal in meaning"]
+    if notes:
+        lines += ["", "Without effect on findings:", *(f"  {item}" for item in notes)]
+    return "\n".join(lines) + "\n"
+
+
+# --- packs ------------------------------------------------------------------------------------
+
+
+def _base(profile: str) -> Pack:
+    from dlpagent.classifiers.pack import builtin_pack
+
+    checked_choice(profile, "--profile", ("strict", "extended"))
+    return builtin_pack(profile)  # type: ignore[arg-type]
+
+
+def _pack(name: str, base: Pack) -> Pack:
+    """A pack by name; a file that is not YAML is a rule package, whatever it is called."""
+    from dlpagent.classifiers.pack import load_pack
+    from dlpagent.classifiers.rulepackage_xml import read_rule_package
+    from dlpagent.service.packs import BUILTIN_NAME
+
+    path = Path(name)
+    if name == BUILTIN_NAME:
+        return base
+    if path.is_file() and path.suffix.lower() not in _YAML:
+        return read_rule_package(path, base).pack
+    profile: Profile = base.profile
+    return load_pack(path, profile=profile, base=base)
