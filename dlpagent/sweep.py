@@ -145,8 +145,9 @@ class Sweep:
         for source in sources:
             try:
                 for asset in source.discover():
-                    result.found[asset.uri] = asset
-                    yield source, asset
+                    if asset.uri not in result.found:  # named twice, it is read once
+                        result.found[asset.uri] = asset
+                        yield source, asset
             except SourceError as error:
                 result.unreachable.append((error.where, str(error)))
 
