@@ -13,7 +13,7 @@ choices where Purview's documentation is silent stand in docs/sits.md, each with
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from dlpagent.classifiers.compiled import CompiledPack
@@ -28,6 +28,7 @@ from dlpagent.classifiers.sit import (
     Match,
     Pattern,
     Sit,
+    Union,
 )
 
 MAX_FINDINGS_PER_SIT = 100_000
@@ -66,6 +67,7 @@ class Evidences:
     pack: CompiledPack
     subject: Subject
     context: Subject
+    primaries: Set[str] | None = None
     _spans: dict[str, list[Span]] = field(default_factory=dict)
     _starts: dict[str, list[int]] = field(default_factory=dict)
     _context: dict[str, list[Span]] = field(default_factory=dict)
@@ -76,6 +78,15 @@ class Evidences:
             self._spans[element] = self.pack.find(element, self.subject)
             self._starts[element] = [start for start, _ in self._spans[element]]
         return self._spans[element]
+
+    def primary_spans(self, element: str) -> list[Span]:
+        """Hits of a primary element. With `primaries` given, others are known to have none."""
+        if self.primaries is None:
+            return self.spans(element)
+        inside = self.pack.pack.elements[element]
+        if isinstance(inside, Union):
+            return sorted({span for part in inside.of for span in self.primary_spans(part)})
+        return self.spans(element) if element in self.primaries else []
 
     def in_context(self, element: str) -> list[Span]:
         """Hits in the context."""
@@ -94,11 +105,19 @@ class Evidences:
 
 
 def evaluate(
-    pack: CompiledPack, text: str, context: str = "", sits: Sequence[Sit] | None = None
+    pack: CompiledPack,
+    text: str,
+    context: str = "",
+    sits: Sequence[Sit] | None = None,
+    primaries: Set[str] | None = None,
 ) -> Evaluation:
-    """Find the pack's SITs (or those given) in one text. Offsets are code points of that text."""
+    """Find the pack's SITs (or those given) in one text. Offsets are code points of that text.
+
+    primaries: what a faster engine has left over: the only regex and keyword elements that can give
+    a finding as a primary in this text. None: any.
+    """
     result = Evaluation()
-    found = Evidences(pack, Subject.of(text), Subject.of(context))
+    found = Evidences(pack, Subject.of(text), Subject.of(context), primaries)
     for sit in pack.sits if sits is None else sits:
         try:
             result.hits.extend(_sit_hits(sit, found, result))
@@ -123,7 +142,7 @@ def _candidates(sit: Sit, found: Evidences) -> Iterator[tuple[Span, tuple[int, i
     best: dict[Span, tuple[int, int]] = {}
     order = sorted(enumerate(sit.patterns), key=lambda item: (-item[1].confidence, item[0]))
     for index, pattern in order:
-        for span in found.spans(pattern.primary):
+        for span in found.primary_spans(pattern.primary):
             if span not in best and holds(sit, pattern, span, found):
                 best[span] = (pattern.confidence, index)
     yield from best.items()
