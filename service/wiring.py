@@ -42,6 +42,7 @@ SOURCES: tuple[SourceRow, ...] = (
     SourceRow("m365-copilot", f"{_SOURCES}.m365_copilot:M365Copilot"),
     SourceRow("api-log", f"{_SOURCES}.api_log:ApiLog"),
     SourceRow("otlp", f"{_SOURCES}.otlp:OtlpTraces"),
+    SourceRow("slack", f"{_SOURCES}.slack_export:SlackExport"),
     SourceRow("qdrant-edge", f"{_SOURCES}.qdrant_edge:QdrantEdge", ("qdrant-edge",)),
     SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
     SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),

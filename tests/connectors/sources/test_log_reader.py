@@ -28,6 +28,7 @@ LOGS = [
     ("api_log:ApiLog", "api-log/cc_function_calling_response.json"),
     ("otlp:OtlpTraces", "otlp/genai_traces_three_dialects.json"),
     ("otlp:OtlpTraces", "otlp/events.json"),
+    ("slack_export:SlackExport", "slack/export.zip"),
 ]
 Row = dict[str, Any]
 QUIET = settings(
@@ -59,7 +60,8 @@ def written(folder: Path, file: str, change: Callable[[bytes], bytes]) -> Path:
         return path
     with zipfile.ZipFile(DATA / file) as given, zipfile.ZipFile(path, "w") as out:
         for info in given.infolist():
-            out.writestr(info.filename, change(given.read(info)))
+            if not info.is_dir():
+                out.writestr(info.filename, change(given.read(info)))
     return path
 
 
