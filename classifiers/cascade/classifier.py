@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlpagent.classifiers.cascade.plan import Plan, plan_of
+from dlpagent.classifiers.cascade.plan import Plan
+from dlpagent.classifiers.cascade.plan_cache import databases_of, known_plan
 from dlpagent.classifiers.cascade.rows import rows_of_texts
 from dlpagent.classifiers.cascade.scanner import context_bits, possible_sits
 from dlpagent.classifiers.classify import match_batch
@@ -61,8 +62,13 @@ class CascadeClassifier:
     def plan(self) -> Plan:
         """How the pack is scanned; made when first asked."""
         if self._plan is None:
-            self._plan = plan_of(self.compiled.pack, self.compiled.sits, self.cache)
+            self._plan = known_plan(self.compiled.pack, self.compiled.sits, self.cache)
         return self._plan
+
+    def warm_up(self) -> None:
+        """Compile, or load from the cache, all that a scan needs. Otherwise done when first needed."""
+        for database in databases_of(self.plan):
+            database.ready()
 
     def classify(self, batch: pa.RecordBatch) -> Classified:
         """Matches in the texts of a batch of RECORD_SCHEMA. See dlpagent.ports.Classifier."""

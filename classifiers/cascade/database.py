@@ -27,7 +27,7 @@ CASELESS = int(hyperscan.HS_FLAG_CASELESS)
 _MAGIC = b"dlpagent cascade 1\n"
 _NONE: Ints = np.empty(0, dtype=np.int64)
 _END_BITS = 40
-_TRIED_AT_ONCE = 4
+_TRIED_AT_ONCE = 8
 
 
 @dataclass(slots=True)
@@ -55,8 +55,8 @@ class Database:
         return found >> _END_BITS, found & ((1 << _END_BITS) - 1)
 
     def ready(self) -> hyperscan.Database:
-        """The compiled database, from the cache if it holds one."""
-        if self._database is None:
+        """The compiled database, from the cache if it holds one; None when there are no patterns."""
+        if self._database is None and self.patterns:
             database = _load(self.cache, self.patterns)
             if database is None:
                 database = _compiled(self.patterns)

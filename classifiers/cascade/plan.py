@@ -5,13 +5,16 @@ Everything here errs towards "possible"; the reference evaluator decides.
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlpagent.classifiers.cascade.automaton import TooLarge, automaton_of
-from dlpagent.classifiers.cascade.database import Database, Wanted, accepted
+from dlpagent.classifiers.cascade.database import CASELESS, Database, Wanted, accepted
 from dlpagent.classifiers.cascade.keywords import patterns_of
+from dlpagent.classifiers.cascade.literals import literals_of
 from dlpagent.classifiers.cascade.printer import scannable
 from dlpagent.classifiers.cascade.shapes import SHAPES, shapes_of
 from dlpagent.classifiers.cascade.syntax import Node, Unreadable, parse, width
@@ -33,6 +36,8 @@ MAX_WIDTH_BYTES = 2_048
 """Wider expressions are looked for in whole rows."""
 MARGIN_BYTES = 16
 FEW_COPIES = 3
+MAX_TOGETHER = 32
+"""Expressions in one database: more scan no faster and compile much slower."""
 
 # What an expression needs in a row: every mask must share a keyword bit with the row's.
 Needs = tuple[int, ...]
@@ -43,26 +48,35 @@ class Group:
     """Expressions looked for around the same shape. reach: bytes to each side; None: whole rows.
 
     needs: keyword bits of which a row must have one for any of the group to count; 0: none needed.
+    expressions: those of each database, in its order.
     """
 
     shape: int
     reach: int | None
     needs: int
-    database: Database
-    expressions: tuple[int, ...]
+    databases: tuple[Database, ...]
+    expressions: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the scanner works with. Numbers: expressions and keyword elements are counted from 0.
 
-    triggers: SHAPES first (those used), then patterns of single expressions (trigger_expressions).
+    shapes, literals and singles are scanned for in all text. A family is a set of literals of which
+    a match holds one, numbered behind the shapes; single_expressions are scanned for as they are. terms: those
+    of keyword lists that are primary elements; words are the numbers of such lists.
     possible: expression → (SIT, needs) pairs. always: expressions nothing can be said about.
     """
 
     shapes: Database
+    shape_numbers: tuple[int, ...]
+    literals: Database
+    literal_families: tuple[tuple[int, ...], ...]
     singles: Database
     single_expressions: tuple[tuple[int, ...], ...]
+    terms: Database
+    term_expressions: tuple[tuple[int, ...], ...]
+    words: tuple[int, ...]
     groups: tuple[Group, ...]
     keywords: Database
     keyword_bits: tuple[int, ...]
@@ -76,6 +90,7 @@ class _Expression:
     users: list[tuple[int, Needs]] = field(default_factory=list)
     node: Node | None = None
     shapes: tuple[int, ...] = ()
+    literals: tuple[str, ...] = ()
     element: str = ""
 
 
@@ -184,22 +199,30 @@ def _assembled(
     grouped: dict[tuple[int, int | None, bool], list[int]] = {}
     singles: dict[Wanted, list[int]] = {}
     always: list[int] = []
+    families: dict[tuple[str, ...], int] = {}
     for number, (_, item) in enumerate(expressions):
         if number not in printed or printed[number] not in usable:
             always.append(number)
             notes.append((item.element, "nothing is known of its matches; every text is evaluated"))
+        elif item.literals:
+            family = families.setdefault(item.literals, len(SHAPES) + len(families))
+            key = (family, _reach(item.node), all(needs for _, needs in item.users))
+            grouped.setdefault(key, []).append(number)
         elif not item.shapes:
             singles.setdefault(printed[number], []).append(number)
         else:
             for shape in item.shapes:
                 key = (shape, _reach(item.node), all(needs for _, needs in item.users))
                 grouped.setdefault(key, []).append(number)
+    primary_terms: dict[Wanted, list[int]] = {}
+    primary_words: list[int] = []
     for number, (name, item) in enumerate(words.items(), start=len(expressions)):
         expressions.append((name, item))
         element = pack.elements[name]
         assert isinstance(element, Keyword)
+        primary_words.append(number)
         for wanted in sorted(patterns_of(element)):
-            singles.setdefault(wanted, []).append(number)
+            primary_terms.setdefault(wanted, []).append(number)
     terms: dict[Wanted, int] = {}
     for name, bit in bits.items():
         element = pack.elements[name]
@@ -208,10 +231,21 @@ def _assembled(
             terms[wanted] = terms.get(wanted, 0) | bit
     order = sorted(terms)
     single_order = sorted(singles)
+    used = sorted({shape for shape, _, _ in grouped if shape < len(SHAPES)})
+    texts = sorted({text for family in families for text in family})
     return Plan(
-        shapes=Database(tuple((shape.encode(), 0) for shape in SHAPES), cache),
+        shapes=Database(tuple((SHAPES[number].encode(), 0) for number in used), cache),
+        shape_numbers=tuple(used),
+        literals=Database(tuple((re.escape(text).encode(), CASELESS) for text in texts), cache),
+        literal_families=tuple(
+            tuple(number for family, number in families.items() if text in family)
+            for text in texts
+        ),
         singles=Database(tuple(single_order), cache),
         single_expressions=tuple(tuple(singles[wanted]) for wanted in single_order),
+        terms=Database(tuple(sorted(primary_terms)), cache),
+        term_expressions=tuple(tuple(numbers) for _, numbers in sorted(primary_terms.items())),
+        words=tuple(primary_words),
         groups=tuple(
             _group(key, numbers, printed, expressions, cache)
             for key, numbers in sorted(grouped.items(), key=lambda item: (item[0][0], str(item[0])))
@@ -228,7 +262,10 @@ def _analyse(pattern: str, item: _Expression) -> None:
     try:
         jailed = isinstance(matcher(pattern), JailedMatcher)
         item.node = parse(translate(pattern).python, python_folding=jailed)
-        item.shapes = shapes_of(automaton_of(item.node))
+        automaton = automaton_of(item.node)
+        item.shapes = shapes_of(automaton)
+        if not item.shapes:
+            item.literals = literals_of(item.node, automaton)
     except (Unreadable, Untranslatable, TooLarge):
         return
 
@@ -254,10 +291,16 @@ def _group(
         for number in numbers:
             for _, masks in expressions[number][1].users:
                 needs |= masks[0]
+    order = sorted(numbers, key=lambda number: printed[number])
+    parts = tuple(
+        tuple(order[first : first + MAX_TOGETHER]) for first in range(0, len(order), MAX_TOGETHER)
+    )
     return Group(
         shape=shape,
         reach=reach,
         needs=needs,
-        database=Database(tuple(printed[number] for number in numbers), cache),
-        expressions=tuple(numbers),
+        databases=tuple(
+            Database(tuple(printed[number] for number in part), cache) for part in parts
+        ),
+        expressions=parts,
     )

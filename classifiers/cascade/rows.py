@@ -129,6 +129,11 @@ class Windows:
     ends: Ints
     rows: Ints
 
+    @property
+    def separators(self) -> Ints:
+        """Offsets of the LFs."""
+        return np.concatenate([[0], self.ends])
+
     def rows_of(self, ends: Ints) -> Ints:
         """The rows in which matches in the gathered text end."""
         place = np.searchsorted(self.ends, ends - 1, side="left")

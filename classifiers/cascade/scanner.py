@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dlpagent.classifiers.cascade.database import Ints
+from dlpagent.classifiers.cascade.keywords import STRANGE, flattened
 from dlpagent.classifiers.cascade.plan import Group, Needs, Plan
 from dlpagent.classifiers.cascade.rows import Rows, gathered, windows_of
 
-_NONE: Ints = np.empty(0, dtype=np.int64)
+EVERY = -1
+"""All keyword bits."""
 
 
 @dataclass(slots=True)
@@ -29,15 +31,19 @@ class _Words:
         if not len(new):
             return
         part = gathered(self.rows, new, self.rows.starts[new], self.rows.ends[new])
-        numbers, ends = self.plan.keywords.scan(part.data)
+        flat, separators = flattened(part.data, part.separators)
+        numbers, ends = self.plan.keywords.scan(flat)
         for row in new.tolist():
             self.known[row] = self.contexts.get(row, 0)
+        for match in STRANGE.finditer(part.data):
+            self.known[int(part.rows_of(np.array([match.end()]))[0])] = EVERY
         if not len(numbers):
             return
         count = len(self.plan.keyword_bits)
         bits, known = self.plan.keyword_bits, self.known
-        for pair in np.unique(part.rows_of(ends) * count + numbers).tolist():
-            row, number = divmod(pair, count)
+        for pair in np.unique(_between(separators, ends) * count + numbers).tolist():
+            place, number = divmod(pair, count)
+            row = int(part.rows[place])
             known[row] |= bits[number]
 
     def allow(self, wanted: Ints, needs: int) -> Ints:
@@ -78,9 +84,12 @@ def meets(needs: Needs, have: int) -> bool:
     return all(mask & have for mask in needs)
 
 
-def context_bits(plan: Plan, low_shadow: bytes) -> int:
+def context_bits(plan: Plan, shadow: bytes) -> int:
     """The keyword bits of a context."""
-    numbers, _ = plan.keywords.scan(b"\n" + low_shadow + b"\n")
+    if STRANGE.search(shadow):
+        return EVERY
+    edges = np.array([0, len(shadow) + 1])
+    numbers, _ = plan.keywords.scan(flattened(b"\n" + shadow + b"\n", edges)[0])
     bits = 0
     for number in set(numbers.tolist()):
         bits |= plan.keyword_bits[number]
@@ -89,22 +98,45 @@ def context_bits(plan: Plan, low_shadow: bytes) -> int:
 
 def _singles(plan: Plan, rows: Rows, confirmed: dict[int, set[int]]) -> None:
     numbers, ends = plan.singles.scan(rows.data)
+    _add(rows.rows_of(ends), numbers, plan.single_expressions, confirmed)
+    if plan.words:
+        flat, separators = flattened(rows.data, np.concatenate([[0], rows.ends]))
+        numbers, ends = plan.terms.scan(flat)
+        _add(_between(separators, ends), numbers, plan.term_expressions, confirmed)
+        for match in STRANGE.finditer(rows.data):
+            row = int(rows.rows_of(np.array([match.end()]))[0])
+            confirmed.setdefault(row, set()).update(plan.words)
+
+
+def _between(separators: Ints, ends: Ints) -> Ints:
+    """The rows of matches: row n lies between separators n and n + 1, the latter belonging to it."""
+    return np.searchsorted(separators, ends - 1, side="left") - 1
+
+
+def _add(
+    where: Ints,
+    numbers: Ints,
+    expressions: tuple[tuple[int, ...], ...],
+    confirmed: dict[int, set[int]],
+) -> None:
     if not len(numbers):
         return
-    count = len(plan.single_expressions)
-    for pair in np.unique(rows.rows_of(ends) * count + numbers).tolist():
+    count = len(expressions)
+    for pair in np.unique(where * count + numbers).tolist():
         row, number = divmod(pair, count)
-        confirmed.setdefault(row, set()).update(plan.single_expressions[number])
+        confirmed.setdefault(row, set()).update(expressions[number])
 
 
 def _shaped(plan: Plan, rows: Rows, words: _Words, confirmed: dict[int, set[int]]) -> None:
-    shapes, ends = plan.shapes.scan(rows.data)
-    if not len(shapes):
+    triggers, ends = _triggers(plan, rows)
+    if not len(triggers):
         return
     where = rows.rows_of(ends)
+    order = np.argsort(triggers, kind="stable")
+    triggers, ends, where = triggers[order], ends[order], where[order]
     for group in plan.groups:
-        mine = shapes == group.shape
-        group_rows, group_ends = where[mine], ends[mine]
+        first, last = np.searchsorted(triggers, (group.shape, group.shape + 1)).tolist()
+        group_rows, group_ends = where[first:last], ends[first:last]
         if group.needs and len(group_rows):
             allowed = words.allow(np.unique(group_rows), group.needs)
             keep = np.isin(group_rows, allowed)
@@ -113,14 +145,32 @@ def _shaped(plan: Plan, rows: Rows, words: _Words, confirmed: dict[int, set[int]
             _confirm(group, rows, group_rows, group_ends, confirmed)
 
 
+def _triggers(plan: Plan, rows: Rows) -> tuple[Ints, Ints]:
+    """Shapes and literal families found, with the ends of what was found."""
+    numbers, ends = plan.shapes.scan(rows.data)
+    found, places = [np.array(plan.shape_numbers, dtype=np.int64)[numbers]], [ends]
+    numbers, ends = plan.literals.scan(rows.data)
+    if len(numbers):
+        most = max(map(len, plan.literal_families))
+        table = np.full((len(plan.literal_families), most), -1, dtype=np.int64)
+        for number, families in enumerate(plan.literal_families):
+            table[number, : len(families)] = families
+        for column in range(most):
+            families = table[numbers, column]
+            found.append(families[families >= 0])
+            places.append(ends[families >= 0])
+    return np.concatenate(found), np.concatenate(places)
+
+
 def _confirm(
     group: Group, rows: Rows, hit_rows: Ints, hit_ends: Ints, confirmed: dict[int, set[int]]
 ) -> None:
     windows = windows_of(rows, hit_rows, hit_ends, group.reach)
-    numbers, ends = group.database.scan(windows.data)
-    if not len(numbers):
-        return
-    count = len(group.expressions)
-    for pair in np.unique(windows.rows_of(ends) * count + numbers).tolist():
-        row, number = divmod(pair, count)
-        confirmed.setdefault(row, set()).add(group.expressions[number])
+    for database, expressions in zip(group.databases, group.expressions, strict=True):
+        numbers, ends = database.scan(windows.data)
+        if not len(numbers):
+            continue
+        count = len(expressions)
+        for pair in np.unique(windows.rows_of(ends) * count + numbers).tolist():
+            row, number = divmod(pair, count)
+            confirmed.setdefault(row, set()).add(expressions[number])

@@ -12,28 +12,35 @@ from dlpagent.classifiers.cascade.automaton import Automaton, Search, contains
 from dlpagent.classifiers.cascade.syntax import parse
 
 SHAPES: tuple[str, ...] = (
-    r"[0-9A-Za-z_+-]@[0-9A-Za-z]",
+    r"[0-9A-Za-z_+-]@",
     r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
     r"[0-9A-Fa-f:]:[0-9A-Fa-f:]{1,4}:[0-9A-Fa-f:]",
     r"[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]",
     r"[0-9] ?[./-] ?[0-9]{1,2} ?[./-] ?[0-9]",
     r"[0-9](?:[ .,()_|/-]{0,3}[0-9]){6}",
     r"[0-9](?:[ .,()_|/-]{0,3}[0-9]){5}",
-    r"[0-9A-Za-z+/_=.%-]{20}",
-    r"[A-Za-z][A-Za-z][ -]?[0-9][0-9]",
-    r"[0-9][ -]?[0-9][ .-]?[A-Za-z]",
+    r"[A-Za-z][0-9][0-9A-Za-z]",
+    r"[0-9A-Za-z][0-9][A-Za-z]",
+    r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{8}",
+    r"[0-9A-Za-z+/\\_=.%-]{20}",
     r"[A-Z0-9]{8}",
     r"[0-9]{5}",
-    r"[0-9A-Za-z+/_=.%-]{16}",
+    r"[0-9A-Za-z+/\\_=.%-]{16}",
 )
 
+_RARE = 11
+
 # Patterns with branches of different kinds hold one of several shapes.
-_TOGETHER: tuple[tuple[int, ...], ...] = ((5, 8), (6, 8), (6, 9), (8, 9), (6, 8, 9), (6, 8, 9, 10), (7, 8))
+_TOGETHER: tuple[tuple[int, ...], ...] = (
+    (2, 3), (5, 7), (5, 8), (7, 8), (5, 7, 8), (6, 7, 8), (6, 7, 8, 9), (6, 7, 8, 11), (6, 7, 10),
+)  # fmt: skip
 
 
 @functools.cache
 def _searches() -> tuple[tuple[tuple[int, ...], Search], ...]:
-    wanted = [(number,) for number in range(len(SHAPES))] + list(_TOGETHER)
+    rare = range(_RARE)
+    wanted = [*((number,) for number in rare), *_TOGETHER,
+              *((number,) for number in range(_RARE, len(SHAPES)))]  # fmt: skip
     return tuple((numbers, Search([parse(SHAPES[one]) for one in numbers])) for numbers in wanted)
 
 

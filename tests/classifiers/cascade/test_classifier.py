@@ -36,8 +36,9 @@ def pack() -> Pack:
 
 
 @pytest.fixture(scope="session")
-def cascade(tmp_path_factory: pytest.TempPathFactory) -> CascadeClassifier:
-    return CascadeClassifier.of(pack(), EVIDENCE, tmp_path_factory.mktemp("cache"))
+def cascade(request: pytest.FixtureRequest) -> CascadeClassifier:
+    # compiled databases outlive the run: their names say what they were made of
+    return CascadeClassifier.of(pack(), EVIDENCE, request.config.cache.mkdir("cascade"))
 
 
 @functools.cache
