@@ -8,12 +8,14 @@ from __future__ import annotations
 import glob
 import importlib
 import importlib.metadata
+import inspect
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from dlpagent.errors import ConfigurationError, SourceError
 from dlpagent.ports import Sink, Source
@@ -43,6 +45,7 @@ SOURCES: tuple[SourceRow, ...] = (
     SourceRow("api-log", f"{_SOURCES}.api_log:ApiLog"),
     SourceRow("otlp", f"{_SOURCES}.otlp:OtlpTraces"),
     SourceRow("slack", f"{_SOURCES}.slack_export:SlackExport"),
+    SourceRow("open-webui", f"{_SOURCES}.open_webui:OpenWebUi"),
     SourceRow("qdrant-edge", f"{_SOURCES}.qdrant_edge:QdrantEdge", ("qdrant-edge",)),
     SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
     SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),
@@ -128,13 +131,47 @@ def _open_target(
     if target == "-":
         yield load(source_named("stdin").target)("-", form=_stdin_form(row))
         return
-    scheme = urlsplit(target).scheme
-    if "://" in target and scheme != "file":
-        yield load((row or _by_scheme(target, scheme)).target)(target, **settings)
+    scheme = _scheme_of(target)
+    if scheme not in ("", "file"):
+        yield _made(row or _by_scheme(target, scheme), target, settings)
         return
-    path = Path(target.removeprefix("file://"))
+    path = Path(unquote(target[len("file://") :]) if scheme else target)
     for found in _paths_of(path):
         yield from _open_path(found, row, settings)
+
+
+def _scheme_of(target: str) -> str:
+    """The scheme of a URI in lower case; "" for paths and globs, brackets and all."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", target)
+    return found[1].lower() if found else ""
+
+
+def _made(row: SourceRow, target: str, settings: dict[str, Any]) -> Source:
+    """A source of its class. Raises ConfigurationError for a setting it does not know."""
+    made = load(row.target)
+    known = {
+        name: item.default
+        for name, item in list(inspect.signature(made).parameters.items())[1:]
+        if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)
+    }
+    for name, value in settings.items():
+        if type(known.get(name)) is int and (type(value) is not int or value < 1):
+            raise ConfigurationError(
+                f"the setting {name} of the connector {row.name} is wrong",
+                where=target,
+                expected="a whole number from 1",
+                found=str(value)[:40],
+            )
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise ConfigurationError(
+            f"the connector {row.name} has no setting {', '.join(map(str, unknown))}",
+            where=target,
+            expected=f"some of {', '.join(known)}" if known else "no settings",
+            found=", ".join(map(str, unknown)),
+        )
+    source: Source = made(target, **settings)
+    return source
 
 
 def _stdin_form(row: SourceRow | None) -> str:
@@ -166,18 +203,17 @@ def _by_scheme(target: str, scheme: str) -> SourceRow:
 
 
 def _paths_of(path: Path) -> list[Path]:
-    if path.exists() or path.is_symlink():
+    try:
+        path.lstat()
         return [path]
-    if any(sign in str(path) for sign in "*?["):
+    except PermissionError:
+        return [path]  # it is there for all we know, and reported when it is opened
+    except (OSError, ValueError):  # not there, a name too long, a zero byte
+        pass
+    if any(sign in str(path) for sign in "*?[") and "\0" not in str(path):
         found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns too
         if found:
             return [Path(name) for name in found]
-    try:
-        path.stat()
-    except PermissionError:
-        return [path]
-    except OSError:
-        pass
     raise ConfigurationError(
         "there is nothing to scan here",
         where=str(path),
@@ -219,7 +255,7 @@ def _open_folder(
         pass
     whole = _recognised(path, row)
     if whole is not None:
-        yield load(whole.target)(str(path), **settings)
+        yield _made(whole, str(path), settings)
         return
     for child in sorted(path.iterdir()):
         if child.name in SKIPPED_NAMES or (child.is_symlink() and child.is_dir()):
@@ -243,5 +279,4 @@ def _takes(row: SourceRow, path: Path) -> bool:
 
 def _source_of(path: Path, row: SourceRow | None, settings: dict[str, Any]) -> Source:
     chosen = row or _recognised(path, None) or source_named("text")
-    source: Source = load(chosen.target)(str(path), **settings)
-    return source
+    return _made(chosen, str(path), settings)

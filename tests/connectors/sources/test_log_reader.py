@@ -29,6 +29,7 @@ LOGS = [
     ("otlp:OtlpTraces", "otlp/genai_traces_three_dialects.json"),
     ("otlp:OtlpTraces", "otlp/events.json"),
     ("slack_export:SlackExport", "slack/export.zip"),
+    ("open_webui:OpenWebUi", "open-webui/chats-export.json"),
 ]
 Row = dict[str, Any]
 QUIET = settings(
