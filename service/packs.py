@@ -21,16 +21,17 @@ def load_packs(names: Sequence[str], profile: Profile) -> Pack:
             packs.append(base := base or load_pack(BUILTIN, profile=profile))
         else:
             base = base or load_pack(BUILTIN, profile=profile)
-            packs.append(_load_one(Path(name), profile, base))
+            packs.append(_load_one(Path(name), base))
     return packs[0] if len(packs) == 1 else merge(packs)
 
 
-def _load_one(path: Path, profile: Profile, base: Pack) -> Pack:
+def _load_one(path: Path, base: Pack) -> Pack:
     if path.suffix.lower() == ".xml":
         from dlpagent.classifiers.rulepackage_xml import read_rule_package
 
         return read_rule_package(path, base).pack
-    return load_pack(path, profile=profile, base=base)
+    # a pack of the user's is used as it is written: strict is about what we added to Purview's
+    return load_pack(path, profile="extended", base=base)
 
 
 def above(pack: Pack, confidence: int) -> Pack:

@@ -20,6 +20,7 @@ from dlpagent.connectors.sinks.report_data import (
 from dlpagent.findings import LEVELS, level_of
 from dlpagent.labels.taxonomy import Taxonomy
 from dlpagent.outbox import Delivered
+from dlpagent.records import Asset
 from dlpagent.service.session import Session
 from dlpagent.state import AssetProgress, Counters
 from dlpagent.sweep import Result
@@ -201,7 +202,9 @@ def _assets(
     taxonomy: Taxonomy | None,
 ) -> Iterator[AssetFigures]:
     for item in progress:
-        asset = result.found[item.asset_uri]
+        asset = result.found.get(item.asset_uri)
+        if asset is None:  # planned before the run was cut off, and gone since
+            asset = Asset(item.asset_uri, "dataset", "")
         mine = [one for one in violations if one.asset_uri == item.asset_uri]
         found: dict[Severity, int] = {}
         for violation in mine:

@@ -5,6 +5,7 @@ Paths in it are relative to the file. docs/sweeps.md describes every key.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,9 @@ def _read(root: Reader, folder: Path) -> SweepFile:
     sources = tuple(_source(item, folder) for item in keys["sources"].items()) if (
         "sources" in keys
     ) else ()  # fmt: skip
+    for key in ("sources", "packs"):
+        if key in keys and keys[key].is_list() and not list(keys[key].items()):
+            keys[key].problem("the list is empty", "at least one entry", "none")
     state = keys["state"].text() if "state" in keys else "dlpagent-state.db"
     settings = Settings(
         job=keys["name"].text() if "name" in keys else "?",
@@ -83,7 +87,7 @@ def _read(root: Reader, folder: Path) -> SweepFile:
         else frozenset(),
         full="full" in keys and keys["full"].boolean(),
         fail_on=keys["fail_on"].choice(LEVELS, "high") if "fail_on" in keys else "high",
-        targets=tuple(f"{source.connector or ''} {source.target}" for source in sources),
+        targets=tuple(_identity(source) for source in sources),
     )
     if settings.sinks and settings.policy is None:
         keys["sinks"].problem(
@@ -109,6 +113,12 @@ def _source(reader: Reader, folder: Path) -> SourceSpec:
         settings = {}
     target = _target(keys["target"].text(), folder) if "target" in keys else ""
     return SourceSpec(target, connector, settings)
+
+
+def _identity(source: SourceSpec) -> str:
+    """What must be the same for a run to be gone on with: read with other settings, rows differ."""
+    settings = json.dumps(source.settings, sort_keys=True, default=str) if source.settings else ""
+    return f"{source.connector or ''} {source.target} {settings}".rstrip()
 
 
 def _target(text: str, folder: Path) -> str:
