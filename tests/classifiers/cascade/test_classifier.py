@@ -216,4 +216,5 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
                 file.write_bytes(damaged)
                 fresh = CascadeClassifier.of(small, EVIDENCE, tmp_path)
                 assert fresh.classify(texts).matches.equals(expected)
-                assert file.read_bytes() != damaged
+                # answers that only served to make the plan are not asked for again
+                assert file.suffix == ".accepted" or file.read_bytes() != damaged
