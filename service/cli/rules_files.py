@@ -14,7 +14,6 @@ from dlpagent.service.cli.options import ProfileOption, checked_choice
 
 if TYPE_CHECKING:
     from dlpagent.classifiers.diff import Change
-    from dlpagent.classifiers.pack import Profile
     from dlpagent.classifiers.sit import Pack
 
 FormatOption = Annotated[str, typer.Option("--format", help="text or json.")]
@@ -246,5 +245,4 @@ def _pack(name: str, base: Pack) -> Pack:
         return base
     if path.is_file() and path.suffix.lower() not in _YAML:
         return read_rule_package(path, base).pack
-    profile: Profile = base.profile
-    return load_pack(path, profile=profile, base=base)
+    return load_pack(path, profile=base.profile, base=base)
