@@ -351,7 +351,12 @@ def _add_sit(draft: _Draft, node: Node, engine: str) -> None:
         line=node.line,
     )
     draft.sits[ident] = sit
-    if not patterns and node.tag != "Affinity":
+    _bring_all(sit, node, draft)
+
+
+def _bring_all(sit: Sit, node: Node, draft: _Draft) -> None:
+    """Make sure that all a SIT refers to exists, and say what of it is not evaluated."""
+    if not sit.patterns and node.tag != "Affinity":
         draft.warn(node, f"{sit.name} has no Pattern; it finds nothing")
     if node.tag == "Affinity":
         draft.warn(node, f"{sit.name} is an Affinity (document level), which is not evaluated")

@@ -106,7 +106,8 @@ def _too_deep(data: bytes | str) -> int:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_NESTING:
-            return int(event.start_mark.line) + 1
+            mark: Any = event.start_mark
+            return int(mark.line) + 1
     return 0
 
 

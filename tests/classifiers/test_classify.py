@@ -46,7 +46,9 @@ def batch(*rows: tuple[str | None, str | None]) -> pa.RecordBatch:
 def test_matches_name_their_row_place_and_evidence(tmp_path: Path) -> None:
     classifier = ReferenceClassifier.of(building.pack_of(tmp_path, BODY, SECRET), EVIDENCE)
     found = classifier.classify(
-        batch(("é 1234-5678 key_abc", None), (None, None), ("", None), ("１２３４５６７８", "alpha"))
+        batch(
+            ("é 1234-5678 key_abc", None), (None, None), ("", None), ("１２３４５６７８", "alpha")
+        )
     )
     assert found.matches.schema.equals(MATCH_SCHEMA)
     rows = found.matches.to_pylist()
@@ -71,7 +73,7 @@ def test_a_rule_out_of_time_is_told_with_its_row(tmp_path: Path) -> None:
 
 def test_a_classifier_works_the_same_in_another_process(tmp_path: Path) -> None:
     classifier = ReferenceClassifier.of(building.pack_of(tmp_path, BODY), EVIDENCE)
-    other: ReferenceClassifier = pickle.loads(pickle.dumps(classifier))
+    other: ReferenceClassifier = pickle.loads(pickle.dumps(classifier))  # noqa: S301 - our own
     rows = batch(("alpha 12345678", None))
     assert other.classify(rows).matches.equals(classifier.classify(rows).matches)
     assert (other.pack, dict(other.sit_names)) == (classifier.pack, {building.SIT_ID: "Test type"})

@@ -43,7 +43,9 @@ def traces(tmp_path: Path, text: str, context: str = "", body: str = BODY) -> li
 def test_a_trace_agrees_with_the_finding_in_every_example_of_the_shipped_pack() -> None:
     pack = CompiledPack(builtin_pack())
     for sit in pack.sits:
-        for text, context in [(item.text, item.context) for item in (*sit.examples, *sit.near_misses)]:
+        for text, context in [
+            (item.text, item.context) for item in (*sit.examples, *sit.near_misses)
+        ]:
             hits = evaluate(pack, text, context, [sit]).hits
             found = explain(pack, text, context, [sit])
             if found.truncated:
@@ -61,7 +63,9 @@ def test_a_trace_agrees_with_the_finding_in_every_example_of_the_shipped_pack() 
 
 def check_next_level(trace: Trace) -> None:
     """It names the lowest pattern above, and what does not hold there."""
-    above = [item for item in trace.patterns if item.confidence > trace.confidence and item.primary_found]
+    above = [
+        item for item in trace.patterns if item.confidence > trace.confidence and item.primary_found
+    ]
     assert bool(trace.next_level) == bool(above)
     if not above:
         return

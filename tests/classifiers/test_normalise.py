@@ -32,7 +32,7 @@ texts = st.text(
         ("4111\u00a01111\u20071111\u202f1111", "4111 1111 1111 1111"),
         ("1\u20102\u20113\u20124\u20135\u20146\u22127\ufe638\uff0d9", "1-2-3-4-5-6-7-8-9"),
         ("a\u2028b\u2029c\u0085d", "a b c d"),
-        ("driver’s “licence”", "driver's \"licence\""),
+        ("driver’s “licence”", 'driver\'s "licence"'),
         ("12\u200b34\u00ad56\ufeff", "123456"),
         ("4\ufe0f\u20e31", "4\u20e31"),
         ("1\U000e00312", "12"),  # a tag character hides text in a prompt

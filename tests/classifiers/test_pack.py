@@ -46,7 +46,8 @@ def problems_of(tmp_path: Path, *sits: str, shared: str = "") -> tuple[Problem, 
 
 def found(pack: Pack, text: str) -> list[tuple[str, int]]:
     return [
-        (text[hit.start : hit.end], hit.confidence) for hit in evaluate(CompiledPack(pack), text).hits
+        (text[hit.start : hit.end], hit.confidence)
+        for hit in evaluate(CompiledPack(pack), text).hits
     ]
 
 
@@ -58,7 +59,7 @@ def found(pack: Pack, text: str) -> list[tuple[str, int]]:
         (GOOD + "filters: [F]\n", 2, "the filter F", "Define it"),
         (GOOD.replace(r"'\d{6}'", r"'\d{6'").replace("6'", "(6'"), 8, "cannot be used", ""),
         (GOOD.replace(r"'\d{6}'", r"'\d{6}', validators: [luhnn]"), 8, "luhnn", "Did you mean luhn?"),
-        (GOOD.replace(r"'\d{6}'", r"'\d{6}', validators: [{checksum: {weights: [], mod: 11, check_digit: 9}}]"),
+        (GOOD.replace(r"'\d{6}'", r"'\d{6}', validators: [{checksum: {weights: [], mod: 11, check_digit: 9}}]"),  # noqa: E501
          8, "Checksum validator cannot work", ""),
         (GOOD.replace(r"'\d{6}'", r"'\d{6}', validators: [{date: {pattern: DDMM}}]"), 8,
          "unknown pattern", ""),
@@ -123,7 +124,9 @@ def test_a_header_without_its_keys_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_part_of_a_pack_brings_what_the_pack_shares(tmp_path: Path) -> None:
-    body = "elements: {Id: {regex: '\\d{6}'}}\npatterns: [{confidence: 85, primary: Id, match: [W]}]\n"
+    body = (
+        "elements: {Id: {regex: '\\d{6}'}}\npatterns: [{confidence: 85, primary: Id, match: [W]}]\n"
+    )
     building.pack_of(tmp_path, body, shared="elements: {W: {keywords: [alpha]}}\n")
     pack = load_pack(tmp_path / "pack" / "sit0.yaml")
     assert found(pack, "alpha 123456") == [("123456", 85)]

@@ -72,8 +72,10 @@ def test_a_strict_pack_means_the_same_when_read_again(tmp_path: Path) -> None:
 # --- any pack ---------------------------------------------------------------------------------
 
 words = st.text(min_size=1, max_size=12).filter(
-    lambda text: any(char.isalnum() and char.isascii() for char in text)
-    and not any("\ud800" <= char <= "\udfff" for char in text)
+    lambda text: (
+        any(char.isalnum() and char.isascii() for char in text)
+        and not any("\ud800" <= char <= "\udfff" for char in text)
+    )
 )
 proximities = st.sampled_from([None, 1, 10, 300, UNLIMITED])
 origins = st.sampled_from(["purview", "ours"])
@@ -133,7 +135,10 @@ elements = st.fixed_dictionaries(
     {
         "A": st.builds(Regex, st.just("A"), expressions, checks, st.booleans(), st.booleans()),
         "B": st.builds(
-            Keyword, st.just("B"), st.lists(groups, min_size=1, max_size=3).map(tuple), st.booleans()
+            Keyword,
+            st.just("B"),
+            st.lists(groups, min_size=1, max_size=3).map(tuple),
+            st.booleans(),
         ),
         "Keyword c": st.just(Keyword("Keyword c", (), stub=True)),
         "U": st.just(Union("U", ("A", "B"))),
@@ -166,7 +171,9 @@ sits = st.lists(
 @given(sits, elements)
 @settings(max_examples=60, phases=PHASES, suppress_health_check=[HealthCheck.too_slow])
 def test_any_pack_means_the_same_when_read_again(
-    tmp_path_factory: pytest.TempPathFactory, given_sits: list[Sit], given_elements: dict[str, object]
+    tmp_path_factory: pytest.TempPathFactory,
+    given_sits: list[Sit],
+    given_elements: dict[str, object],
 ) -> None:
     numbered = [
         replace(sit, id=f"{NUMBERS[number % 2]}{number}") for number, sit in enumerate(given_sits)

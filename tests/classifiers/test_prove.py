@@ -41,7 +41,7 @@ def test_a_sound_sit_has_no_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "what", "found"),
     [
-        ('text: "123456", confidence: 65', 'text: "123456", confidence: 75', 15, "example 2", "confidence 65"),
+        ('text: "123456", confidence: 65', 'text: "123456", confidence: 75', 15, "example 2", "confidence 65"),  # noqa: E501
         ('text: "123456", confidence: 65', 'text: "12345", confidence: 65', 15, "example 2", "no match"),
         ('matched: "123456"', 'matched: "alpha"', 14, "example 1", "no match"),
         ('"alpha 1234567"', '"alpha 999999"', 18, "near miss 1", "confidence 85"),

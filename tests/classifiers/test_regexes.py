@@ -94,7 +94,7 @@ def test_edges_of_one_character_need_no_second_engine(before: str, after: str) -
 
 
 @settings(max_examples=60)
-@given(st.sampled_from([r"(a|1)\1", r"(?<=ab)[\w.]", r"a(?=1)\w(?!b)", r"(?>a+)b", "a++b?", r"(?P<value>a)1(?<=1)",
+@given(st.sampled_from([r"(a|1)\1", r"(?<=ab)[\w.]", r"a(?=1)\w(?!b)", r"(?>a+)b", "a++b?", r"(?P<value>a)1(?<=1)",  # noqa: E501
                         r"(['_])(?P<value>\w+?)\1"]), texts, st.booleans())  # fmt: skip
 def test_the_second_engine_keeps_to_the_same_loop(pattern: str, text: str, rejecting: bool) -> None:
     found = matcher(pattern)
@@ -105,7 +105,9 @@ def test_the_second_engine_keeps_to_the_same_loop(pattern: str, text: str, rejec
 
 def test_a_rejected_match_that_is_long_is_not_searched_again() -> None:
     seen: list[str] = []
-    list(matcher(r"\d+").spans(Subject.of("1" * (RESCAN_CHARS + 1)), lambda v: bool(seen.append(v))))
+    list(
+        matcher(r"\d+").spans(Subject.of("1" * (RESCAN_CHARS + 1)), lambda v: bool(seen.append(v)))
+    )
     assert len(seen) == 1
 
 

@@ -1,5 +1,7 @@
 """Rule packages as they are found in the world, and as no one should write them."""
 
+# ruff: noqa: E501 - XML reads best in one line
+
 from __future__ import annotations
 
 import re
@@ -45,7 +47,9 @@ def text_of(name: str) -> str:
     return decoded(path.read_bytes(), path)
 
 
-def imported(tmp_path: Path, text: str | bytes, base: Pack | None = None, **more: object) -> Imported:
+def imported(
+    tmp_path: Path, text: str | bytes, base: Pack | None = None, **more: object
+) -> Imported:
     path = tmp_path / "package.xml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_rule_package(path, base, **more)  # type: ignore[arg-type]
@@ -165,7 +169,21 @@ def test_a_package_with_tags_swapped_never_crashes(
     outcome(tmp_path_factory.getbasetemp(), swapped)
 
 
-VALUES = ["", " ", "-1", "0", "101", "²", "٣", "1e3", "9" * 5_000, "unlimited", "nan", "\u200b", "true"]
+VALUES = [
+    "",
+    " ",
+    "-1",
+    "0",
+    "101",
+    "²",
+    "٣",
+    "1e3",
+    "9" * 5_000,
+    "unlimited",
+    "nan",
+    "\u200b",
+    "true",
+]
 
 
 @given(st.integers(0, 200), st.sampled_from(VALUES))
@@ -182,7 +200,7 @@ def test_a_package_with_odd_values_never_crashes(
 def test_ten_megabytes_are_read_in_seconds(tmp_path: Path) -> None:
     text = re.sub(r"<\?xml.*?\?>", "", text_of("msdocs-employee-id.xml")).strip()
     many = "".join(f"<Term>term number {n} of a long list</Term>" for n in range(230_000))
-    text = text.replace("<Group matchStyle=\"word\">", '<Group matchStyle="word">' + many, 1)
+    text = text.replace('<Group matchStyle="word">', '<Group matchStyle="word">' + many, 1)
     assert len(text) > 10_000_000
     begun = time.monotonic()
     assert imported(tmp_path, text).pack.sits

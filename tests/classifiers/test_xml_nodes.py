@@ -40,7 +40,13 @@ def test_the_encoding_is_told_by_the_bytes(encoding: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("<a>\n<b>\n</a>", 3), ("", 1), ("\n\nx", 3), ("<a>\n&nope;</a>", 2), ("<a b='1'\n b='2'/>", 2)],
+    [
+        ("<a>\n<b>\n</a>", 3),
+        ("", 1),
+        ("\n\nx", 3),
+        ("<a>\n&nope;</a>", 2),
+        ("<a b='1'\n b='2'/>", 2),
+    ],
 )
 def test_what_is_not_well_formed_is_named_with_its_line(text: str, line: int) -> None:
     with pytest.raises(ProblemsError) as caught:
@@ -81,4 +87,4 @@ def test_any_bytes_are_nodes_or_a_problem(data: bytes) -> None:
     try:
         assert isinstance(parse_xml(decoded(data, PATH), PATH), Node)
     except ProblemsError as error:
-        assert error.problems[0].line >= 1
+        assert error.problems[0].line >= 1  # noqa: PT017

@@ -46,7 +46,7 @@ def test_a_message_has_four_parts_at_most() -> None:
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
 def test_an_error_survives_the_way_to_another_process(error: DlpAgentError) -> None:
-    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own
         assert type(other) is type(error)
         assert str(other) == str(error)
         assert other.__dict__ == error.__dict__
@@ -56,7 +56,7 @@ def test_an_error_survives_the_way_to_another_process(error: DlpAgentError) -> N
 def test_notes_travel_with_an_error() -> None:
     error = SourceError("what")
     error.add_note("on a worker")
-    assert pickle.loads(pickle.dumps(error)).__notes__ == ["on a worker"]
+    assert pickle.loads(pickle.dumps(error)).__notes__ == ["on a worker"]  # noqa: S301 - our own
 
 
 def test_problems_stand_in_the_order_of_file_and_line() -> None:

@@ -68,7 +68,9 @@ def test_a_mask_never_shows_more_than_a_third_nor_a_letter(value: str, form: Val
     assert len(shown) * 3 <= sum(char.isalnum() for char in value)
     assert len(shown) <= 4
     assert len(shape) <= 65
-    assert all(char.isprintable() and not unicodedata.category(char).startswith("M") for char in shape)
+    assert all(
+        char.isprintable() and not unicodedata.category(char).startswith("M") for char in shape
+    )
     if form == "secret":
         assert shape == SECRET_MASK
 
@@ -88,7 +90,9 @@ def test_a_mask_never_shows_more_than_a_third_nor_a_letter(value: str, form: Val
         ("\ud800", "\udfff", "secret", False),
     ],
 )
-def test_equal_values_have_equal_keys(first: str, second: str, form: ValueForm, equal: bool) -> None:
+def test_equal_values_have_equal_keys(
+    first: str, second: str, form: ValueForm, equal: bool
+) -> None:
     evidence = Evidence(b"k" * KEY_BYTES)
     assert (evidence.key(first, form) == evidence.key(second, form)) is equal
 
@@ -98,7 +102,7 @@ def test_a_key_is_half_of_an_hmac_sha256(value: str, form: ValueForm, secret: by
     data = normalised(value, form).encode("utf-8", "surrogatepass")
     key = Evidence(secret).key(value, form)
     assert key == hmac.new(secret, data, hashlib.sha256).hexdigest()[:32]
-    assert key == pickle.loads(pickle.dumps(Evidence(secret))).key(value, form)
+    assert key == pickle.loads(pickle.dumps(Evidence(secret))).key(value, form)  # noqa: S301 - our own
 
 
 def test_the_secret_is_never_printed() -> None:

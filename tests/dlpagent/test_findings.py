@@ -78,7 +78,8 @@ def test_the_module_stands_on_its_own() -> None:
 from dlpagent.findings import MATCH_SCHEMA, findings_of
 from dlpagent.records import RECORD_SCHEMA
 import pyarrow as pa
-print(findings_of(*(pa.RecordBatch.from_pylist([], schema=s) for s in (RECORD_SCHEMA, MATCH_SCHEMA))).num_rows)
+batches = (pa.RecordBatch.from_pylist([], schema=s) for s in (RECORD_SCHEMA, MATCH_SCHEMA))
+print(findings_of(*batches).num_rows)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False

@@ -74,7 +74,11 @@ def test_whole_columns_are_cast_and_the_rest_is_null() -> None:
     batch = batch_of_columns(
         "file:///a",
         2,
-        {"record_id": pa.array(["1", "2"]), "part": pa.array(["t", "t"]), "text": pa.array(["a", None])},
+        {
+            "record_id": pa.array(["1", "2"]),
+            "part": pa.array(["t", "t"]),
+            "text": pa.array(["a", None]),
+        },
     )
     assert batch.schema.equals(RECORD_SCHEMA)
     first = batch.to_pylist()[0]

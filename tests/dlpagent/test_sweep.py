@@ -49,7 +49,10 @@ class Memory:
                           problem=None if text is not None else "torn",
                           locator={"row": number})  # fmt: skip
             place = min(place + 2, len(rows))
-            yield parts.take(), Checkpoint({"row": place}, done=place >= len(rows), bytes_read=place)
+            yield (
+                parts.take(),
+                Checkpoint({"row": place}, done=place >= len(rows), bytes_read=place),
+            )
             if place >= len(rows):
                 return
 
@@ -81,7 +84,7 @@ class Fires:
     """Labels and reports every item with a finding, on the levels it is told."""
 
     wanted: frozenset[ItemLevel]
-    policy: PolicyRef = PolicyRef("p", "Policy", "1")
+    policy: PolicyRef = field(default_factory=lambda: PolicyRef("p", "Policy", "1"))
     seen: list[Item] = field(default_factory=list)
 
     def levels(self, asset: Asset) -> Set[ItemLevel]:  # noqa: ARG002 - the port's signature
@@ -143,7 +146,9 @@ def swept(
     def enough() -> bool:
         return bool(stop_after) and sum(t.startswith("batch") for t in watcher.told) >= stop_after
 
-    sweep = Sweep(Plan("job", "scan", **plan), state, Digits(), decider if levels else None, watcher, enough)  # type: ignore[arg-type]
+    sweep = Sweep(
+        Plan("job", "scan", **plan), state, Digits(), decider if levels else None, watcher, enough
+    )  # type: ignore[arg-type]
     run = state.resumable_run("job") if resume else None
     assert run or not resume
     return sweep.run([source], resume=run), watcher, decider
@@ -230,7 +235,11 @@ def test_a_stopped_sweep_ends_as_if_it_had_never_been_stopped(
             swept(state, Memory(data, keys), *levels, stop_after=stop_after)
         source = Memory(data, keys)
         result, _, _ = swept(state, source, *levels, resume=True)
-        assert (outcome(result), stored(state, result.run_id), violations(state, result.run_id)) == wanted
+        assert (
+            outcome(result),
+            stored(state, result.run_id),
+            violations(state, result.run_id),
+        ) == wanted
         assert ("mem://a", 0) not in source.reads
         assert state.resumable_run("job") is None
 
@@ -304,7 +313,7 @@ def test_an_asset_that_another_sweep_holds_is_refused(state: State) -> None:
 
 def test_an_error_that_is_no_source_s_leaves_a_run_that_can_be_resumed(state: State) -> None:
     class Broken(Digits):
-        def classify(self, batch: pa.RecordBatch) -> Classified:
+        def classify(self, batch: pa.RecordBatch) -> Classified:  # noqa: ARG002
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -48,7 +48,9 @@ RULE = FiredRule("rule", "Rule", "high", "enforce", ("notify",), ("s1",), "3 of 
 LABEL = Recommendation(LabelRef("c", "Confidential", 5), None, "because", ("s1",))
 
 
-def made(item: Item = ITEM, rule: FiredRule = RULE, policy: PolicyRef = POLICY, pack: PackRef = PACK) -> Violation:
+def made(
+    item: Item = ITEM, rule: FiredRule = RULE, policy: PolicyRef = POLICY, pack: PackRef = PACK
+) -> Violation:
     (violation,) = violations_of(
         item, Decision(LABEL, (rule,)), policy=policy, pack=pack, names={"s1": "One"}
     )
@@ -110,9 +112,12 @@ def test_an_id_is_the_same_in_every_version_of_the_product() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "hits", "unique"), [(1, 100, 4, 3), (76, 100, 3, 2), (1, 75, 1, 1), (66, 75, 0, 0)]
+    ("low", "high", "hits", "unique"),
+    [(1, 100, 4, 3), (76, 100, 3, 2), (1, 75, 1, 1), (66, 75, 0, 0)],
 )
-def test_a_tally_counts_in_a_range_of_confidence(low: int, high: int, hits: int, unique: int) -> None:
+def test_a_tally_counts_in_a_range_of_confidence(
+    low: int, high: int, hits: int, unique: int
+) -> None:
     tally = ITEM.tallies[0]
     assert (tally.count(low, high), tally.unique(low, high)) == (hits, unique)
     assert tally.confidence == 85

@@ -121,7 +121,11 @@ def test_aliases_that_explode_or_never_end_are_refused_at_once(text: str) -> Non
 
 
 def test_plain_aliases_are_followed() -> None:
-    assert value("a: &x [1]\nb: *x\nc: {d: *x}", Reader.plain)[0] == {"a": [1], "b": [1], "c": {"d": [1]}}
+    assert value("a: &x [1]\nb: *x\nc: {d: *x}", Reader.plain)[0] == {
+        "a": [1],
+        "b": [1],
+        "c": {"d": [1]},
+    }
 
 
 def test_files_are_limited_and_named(tmp_path: Path) -> None:

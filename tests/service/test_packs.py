@@ -30,7 +30,9 @@ def test_packs_are_named_or_lie_somewhere(tmp_path: Path) -> None:
     assert set(mine.sit_names.values()) == {"Mine"}
     package = load_packs([str(DATA / "ncheruvu-demo-1.xml")], "extended")
     assert len(package.sits) == 3
-    both = load_packs(["builtin", str(tmp_path / "mine.yaml"), str(DATA / "ncheruvu-demo-1.xml")], "strict")
+    both = load_packs(
+        ["builtin", str(tmp_path / "mine.yaml"), str(DATA / "ncheruvu-demo-1.xml")], "strict"
+    )
     assert len(both.sits) == len(load_packs(["builtin"], "strict").sits) + 4
 
 

@@ -41,7 +41,12 @@ def test_the_exit_code_is_the_contract_s(
 def test_findings_of_unchanged_assets_count() -> None:
     result = Result("r", "complete", Counters(levels={"low": 1}))
     result.unchanged = Counters(levels={"high": 2, "medium": 1})
-    assert [counts_at(result, level) for level in ("low", "medium", "high", "never")] == [4, 3, 2, 0]
+    assert [counts_at(result, level) for level in ("low", "medium", "high", "never")] == [
+        4,
+        3,
+        2,
+        0,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from dlpagent.errors import ConfigurationError, StateError
 from dlpagent.service.settings import Home
 
 
-def test_the_home_is_where_the_environment_says(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_home_is_where_the_environment_says(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert Home.of_environment() == Home(home)
     monkeypatch.delenv("DLPAGENT_HOME")
     monkeypatch.setenv("HOME", "/somewhere")
@@ -36,5 +38,5 @@ def test_the_key_is_made_in_the_home_or_where_it_is_named(home: Path, tmp_path: 
 
 def test_a_home_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StateError, match="DLPAGENT_HOME|--key-file"):
+    with pytest.raises(StateError, match=r"DLPAGENT_HOME|--key-file"):
         Home(tmp_path / "file").evidence()

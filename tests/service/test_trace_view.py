@@ -42,13 +42,20 @@ def test_a_value_is_shown_when_it_may_be(pack: Pack, found: Explanation) -> None
 
 def test_places_without_a_finding_are_shown_on_demand(pack: Pack) -> None:
     found = explain(CompiledPack(pack), "nothing at all")
-    assert explanation_text(found, pack, "nothing at all", None, everything=False) == "Nothing found.\n"
+    assert (
+        explanation_text(found, pack, "nothing at all", None, everything=False)
+        == "Nothing found.\n"
+    )
 
 
 def test_what_ran_out_of_time_is_told(pack: Pack) -> None:
     sit = next(iter(pack.sits.values()))
     shown = explanation_text(
-        Explanation((), ((sit.id, "a rule ran out of time"),), truncated=True), pack, "", None, everything=True
+        Explanation((), ((sit.id, "a rule ran out of time"),), truncated=True),
+        pack,
+        "",
+        None,
+        everything=True,
     )
     assert f"Incomplete: {sit.name}: a rule ran out of time." in shown
     assert "More places" in shown

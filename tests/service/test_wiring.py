@@ -58,7 +58,7 @@ def test_names_are_unique_and_known(tmp_path: Path) -> None:
     names = [row.name for row in source_rows()]
     assert len(names) == len(set(names))
     assert source_named("jsonl").name == "jsonl"
-    with pytest.raises(ConfigurationError, match="one of .*jsonl"):
+    with pytest.raises(ConfigurationError, match=r"one of .*jsonl"):
         source_named("jsonlines")
     with pytest.raises(ConfigurationError, match="o365"):
         open_sink("nowhere", tmp_path / "x")
@@ -102,12 +102,14 @@ def test_a_scheme_that_nobody_answers_to_is_named(target: str) -> None:
         opened(target)
 
 
-@given(st.text(max_size=30).filter(lambda text: text not in ("", ".", "..", "-") and "/" not in text))
+@given(
+    st.text(max_size=30).filter(lambda text: text not in ("", ".", "..", "-") and "/" not in text)
+)
 def test_any_target_is_opened_or_refused_in_words(text: str) -> None:
     try:
         list(open_sources(["/nonexistent-folder/" + text]))
     except ConfigurationError as error:
-        assert "nothing" in error.found
+        assert "nothing" in error.found  # noqa: PT017
 
 
 def test_links_are_followed_once_and_never_in_circles(folder: Path) -> None:
@@ -115,7 +117,10 @@ def test_links_are_followed_once_and_never_in_circles(folder: Path) -> None:
     (folder / "sub" / "self").symlink_to(folder / "sub" / "self")
     (folder / "sub" / "gone").symlink_to(folder / "nowhere")
     (folder / "z.txt").symlink_to(folder / "a.txt")
-    assert opened(folder) == [*EVERYTHING, "TextFile a.txt"]  # the same asset: a sweep reads it once
+    assert opened(folder) == [
+        *EVERYTHING,
+        "TextFile a.txt",
+    ]  # the same asset: a sweep reads it once
     assert opened(folder / "sub" / "up" / "a.txt") == EVERYTHING[:1]
     assert opened(folder / "sub" / "self") == ["lost self"]
     assert opened(folder / "sub" / "gone") == ["lost gone"]
@@ -181,9 +186,24 @@ def test_standard_input_is_text_or_json_lines() -> None:
 
 
 def test_random_files_of_every_ending_are_opened(tmp_path: Path) -> None:
-    endings = ["json", "jsonl", "csv", "parquet", "arrow", "zip", "tar", "gz", "txt", "db", "xml", "bin"]
+    endings = [
+        "json",
+        "jsonl",
+        "csv",
+        "parquet",
+        "arrow",
+        "zip",
+        "tar",
+        "gz",
+        "txt",
+        "db",
+        "xml",
+        "bin",
+    ]
     for number, ending in enumerate(endings):
-        (tmp_path / f"{number:02}.{ending}").write_bytes(bytes((number * 37 + n * n) % 256 for n in range(300)))
+        (tmp_path / f"{number:02}.{ending}").write_bytes(
+            bytes((number * 37 + n * n) % 256 for n in range(300))
+        )
     found = list(open_sources([str(tmp_path)]))
     assert len(found) == len(endings)
     sources: list[Source] = [item for item in found if not isinstance(item, Unreachable)]

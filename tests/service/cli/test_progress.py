@@ -26,7 +26,9 @@ def watched(stream: io.StringIO, **more: object) -> Progress:
     progress = Progress(stream=stream, **more)  # type: ignore[arg-type]
     progress._told -= 1_000
     progress.asset_begins(ASSET, AssetProgress("r", "a", ASSET.uri, "running", bytes_read=10))
-    progress.batch_done(ASSET, EMPTY, Checkpoint({}, bytes_read=60), Committed(), Counters(records=3, chars=40))
+    progress.batch_done(
+        ASSET, EMPTY, Checkpoint({}, bytes_read=60), Committed(), Counters(records=3, chars=40)
+    )
     return progress
 
 
@@ -65,6 +67,13 @@ def test_it_is_told_now_and_then_only() -> None:
 def test_ends_and_skips_are_counted() -> None:
     progress = Progress(stream=io.StringIO())
     progress.asset_skipped(ASSET)
-    progress.asset_ends(ASSET, AssetProgress("r", "a", ASSET.uri, "done", counters=Counters(problems=2)))
+    progress.asset_ends(
+        ASSET, AssetProgress("r", "a", ASSET.uri, "done", counters=Counters(problems=2))
+    )
     figures = progress.figures()
-    assert (figures["assets"], figures["bytes"], figures["errors"], figures["eta_s"]) == (2, 100, 2, None)
+    assert (figures["assets"], figures["bytes"], figures["errors"], figures["eta_s"]) == (
+        2,
+        100,
+        2,
+        None,
+    )
