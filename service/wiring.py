@@ -46,6 +46,8 @@ SOURCES: tuple[SourceRow, ...] = (
     SourceRow("otlp", f"{_SOURCES}.otlp:OtlpTraces"),
     SourceRow("slack", f"{_SOURCES}.slack_export:SlackExport"),
     SourceRow("open-webui", f"{_SOURCES}.open_webui:OpenWebUi"),
+    SourceRow("litellm", f"{_SOURCES}.litellm:LiteLlm"),
+    SourceRow("langfuse", f"{_SOURCES}.langfuse:Langfuse"),
     SourceRow("qdrant-edge", f"{_SOURCES}.qdrant_edge:QdrantEdge", ("qdrant-edge",)),
     SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
     SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),

@@ -11,40 +11,27 @@ from typing import Any
 
 import pyarrow as pa
 
+from dlpagent.connectors.sources._api_parts import REQUESTS, RESPONSES, entry_parts
 from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES
 from dlpagent.connectors.sources._log_fields import (
-    chat_parts,
-    content_parts,
     dict_at,
     first_text,
     first_time,
     json_or_text,
-    list_at,
     no_content,
-    rest_of,
-    role_of,
     text_at,
 )
 from dlpagent.connectors.sources._log_heads import head_records
 from dlpagent.connectors.sources._log_reader import LogFile, LogRecord, generic_record
-from dlpagent.connectors.sources._shapes import ShapePart, parts_of
 from dlpagent.records import Asset, Checkpoint
 
 _APP = "AI API"
-_REQUESTS = ("request", "request_body", "requestBody", "body", "input_body")
-_RESPONSES = ("response", "response_body", "responseBody", "output_body")
 _OBJECTS = frozenset({
     "chat.completion", "response", "text_completion", "chat.completion.chunk",
-})  # fmt: skip
-_KNOWN = frozenset({
-    "id", "object", "created", "created_at", "model", "service_tier", "system_fingerprint",
-    "stop_reason", "stop_sequence", "request_id", "custom_id", "timestamp", "method",
 })  # fmt: skip
 _WHERE = ("", "request", "response", "body", "response.body", "request_body", "response_body",
           "requestBody", "responseBody")  # fmt: skip
 _TIMES = ("timestamp", "time", "created_at", "created", "createdAt")
-_CHAT_ROLES = {"choices": "assistant", "instructions": "system", "system": "system",
-               "prompt": "user", "input": "user", "output": "assistant"}  # fmt: skip
 
 
 class ApiLog:
@@ -75,9 +62,11 @@ class ApiLog:
 
 def is_entry(value: Mapping[str, Any]) -> bool:
     """True for a request, a response, or an entry that holds either."""
+    if {"request_id", "call_type", "startTime"} <= value.keys():
+        return False  # a spend log, which has its own connector
     if _is_request(value) or _is_response(value):
         return True
-    inner = [json_or_text(value.get(key)) for key in (*_REQUESTS, *_RESPONSES)]
+    inner = [json_or_text(value.get(key)) for key in (*REQUESTS, *RESPONSES)]
     inner += [dict_at(one).get("body") for one in inner]
     return any(isinstance(one, dict) and (_is_request(one) or _is_response(one)) for one in inner)
 
@@ -101,10 +90,10 @@ def _records(value: Any, identity: str) -> Iterator[LogRecord]:
         yield generic_record(value, identity)
         return
     value = {
-        key: json_or_text(child) if key in _REQUESTS + _RESPONSES else child
+        key: json_or_text(child) if key in REQUESTS + RESPONSES else child
         for key, child in value.items()
     }
-    parts = list(_entry_parts(value, "")) or [
+    parts = list(entry_parts(value, "")) or [
         no_content("messages", "the entry was logged without its content")
     ]
     yield LogRecord(_columns(value, identity), parts)
@@ -123,51 +112,3 @@ def _columns(value: Mapping[str, Any], identity: str) -> dict[str, Any]:
         "parent_id": first("previous_response_id"),
         "created_at": first_time(value, *times),
     }
-
-
-def _entry_parts(value: Mapping[str, Any], path: str) -> Iterator[ShapePart]:
-    """The parts of an entry; of the bodies in it as of requests and responses of their own."""
-    rest = rest_of(value, _KNOWN)
-    for key in (*_REQUESTS, *_RESPONSES):
-        body = rest.get(key)
-        if isinstance(body, dict) and path.count(".") < 3:
-            yield from _entry_parts(rest.pop(key), f"{path}{key}.")
-    role = role_of(rest.pop("role", None)) or "assistant"
-    if text_at(value, "type") == "message":
-        del rest["type"]
-    for key in ("instructions", "system", "prompt", "messages", "input", "content", "output"):
-        if key in rest:
-            yield from _said(rest.pop(key), f"{path}{key}", _CHAT_ROLES.get(key, role))
-    for place, choice in enumerate(list_at(rest, "choices")):
-        yield from _choice(choice, f"{path}choices[{place}]")
-    if isinstance(rest.get("choices"), list):
-        del rest["choices"]
-    for part in parts_of(rest):
-        yield part._replace(part=path + part.part)
-
-
-def _said(value: Any, name: str, role: str) -> Iterator[ShapePart]:
-    if not isinstance(value, list):
-        yield from content_parts(value, role, name)
-        return
-    for place, one in enumerate(value):
-        here = f"{name}[{place}]"
-        speaker = role_of(dict_at(one).get("role"))
-        if speaker is not None and "content" in one:
-            # A message: its own role, and the role tool for what tools said in it.
-            yield from content_parts(one["content"], speaker, f"{here}.content")
-            rest = {key: child for key, child in one.items() if key not in ("content", "role")}
-            if text_at(rest, "type") == "message":
-                del rest["type"]
-            for part in chat_parts(rest, speaker):
-                yield part._replace(part=f"{here}.{part.part}")
-        else:
-            for part in content_parts([one], role, name):
-                yield part._replace(part=here + part.part[len(f"{name}[0]") :])
-
-
-def _choice(choice: Any, name: str) -> Iterator[ShapePart]:
-    kept = {"finish_reason", "index", "logprobs"}
-    shown = rest_of(choice, kept) if isinstance(choice, Mapping) else {"$": choice}
-    for part in chat_parts(shown, "assistant"):
-        yield part._replace(part=f"{name}.{part.part}")

@@ -30,6 +30,8 @@ LOGS = [
     ("otlp:OtlpTraces", "otlp/events.json"),
     ("slack_export:SlackExport", "slack/export.zip"),
     ("open_webui:OpenWebUi", "open-webui/chats-export.json"),
+    ("litellm:LiteLlm", "gateways/litellm.jsonl"),
+    ("langfuse:Langfuse", "gateways/langfuse.jsonl"),
 ]
 Row = dict[str, Any]
 QUIET = settings(
