@@ -48,6 +48,7 @@ SOURCES: tuple[SourceRow, ...] = (
     SourceRow("open-webui", f"{_SOURCES}.open_webui:OpenWebUi"),
     SourceRow("litellm", f"{_SOURCES}.litellm:LiteLlm"),
     SourceRow("langfuse", f"{_SOURCES}.langfuse:Langfuse"),
+    SourceRow("gemini-takeout", f"{_SOURCES}.gemini_takeout:GeminiTakeout"),
     SourceRow("qdrant-edge", f"{_SOURCES}.qdrant_edge:QdrantEdge", ("qdrant-edge",)),
     SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
     SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),

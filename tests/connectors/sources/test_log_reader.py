@@ -32,6 +32,7 @@ LOGS = [
     ("open_webui:OpenWebUi", "open-webui/chats-export.json"),
     ("litellm:LiteLlm", "gateways/litellm.jsonl"),
     ("langfuse:Langfuse", "gateways/langfuse.jsonl"),
+    ("gemini_takeout:GeminiTakeout", "gemini/MyActivity.json"),
 ]
 Row = dict[str, Any]
 QUIET = settings(
