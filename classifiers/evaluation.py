@@ -156,6 +156,8 @@ class Figures:
     groups: dict[str, Counts] = field(default_factory=dict)
     sources: dict[str, Counts] = field(default_factory=dict)
     parts: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    in_source: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    """(source, canonical type) → counts"""
     sits: dict[str, SitCounts] = field(default_factory=dict)
     negatives: Negatives = field(default_factory=Negatives)
 
@@ -307,6 +309,8 @@ def _add(figures: Figures, one: Judged, groups: Mapping[str, str]) -> None:
         if name in groups:
             _sum(figures.groups, groups[name], counts)
         _sum(figures.sources, document.source, counts)
+        pair = (document.source, name)
+        figures.in_source[pair] = figures.in_source.get(pair, Counts()) + counts
         if document.part_of:
             figures.parts[part] = figures.parts.get(part, Counts()) + counts
 

@@ -53,6 +53,10 @@ def _figures(figures: Figures) -> dict[str, Any]:
         "types": {name: counts_json(item) for name, item in sorted(figures.types.items())},
         "groups": {name: counts_json(item) for name, item in sorted(figures.groups.items())},
         "sources": {name: counts_json(item) for name, item in sorted(figures.sources.items())},
+        "types_in_source": [
+            {"source": source, "type": name, **counts_json(item)}
+            for (source, name), item in sorted(figures.in_source.items())
+        ],
         "parts": {
             f"{source}/{part}": counts_json(item)
             for (source, part), item in sorted(figures.parts.items())

@@ -9,7 +9,7 @@ import typer
 
 from dlpagent import __version__
 from dlpagent.errors import DlpAgentError, ExitCode
-from dlpagent.service.cli import explain, quickstart, rules, scan, sweeps
+from dlpagent.service.cli import evals, explain, quickstart, rules, scan, sweeps
 
 app = typer.Typer(
     name="dlpagent",
@@ -43,6 +43,7 @@ app.command("scan")(scan.scan)
 app.add_typer(sweeps.app, name="sweep")
 app.add_typer(rules.app, name="rules")
 app.command("explain")(explain.explain)
+app.command("eval")(evals.evaluate)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
