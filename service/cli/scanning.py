@@ -158,6 +158,13 @@ def plan_outputs(formats: str | None, outputs: Sequence[Path]) -> list[OutputPla
             where="--format",
             remedy="Give each further format a file with -o.",
         )
+    if len(set(outputs)) < len(outputs):
+        raise ConfigurationError(
+            "two formats would be written to one file",
+            where="--output",
+            expected="a file for each",
+            found="the same file twice",
+        )
     return plans
 
 
@@ -186,6 +193,13 @@ def check_request(request: Request, plans: Sequence[OutputPlan]) -> None:
                 where=str(plan.path),
                 expected="a file in an existing folder",
                 found="no such folder",
+            )
+        if plan.path is not None and plan.path.is_dir():
+            raise ConfigurationError(
+                "the output cannot be written",
+                where=str(plan.path),
+                expected="a file",
+                found="a folder",
             )
 
 
