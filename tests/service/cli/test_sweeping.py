@@ -9,7 +9,6 @@ import pytest
 from dlpagent.errors import ConfigurationError, ExitCode
 from dlpagent.service.cli.sweeping import run_sweep, status_of, status_text
 
-
 # a small pack: what is tested here does not depend on which SITs there are
 SIT = r"""id: 11111111-1111-4111-8111-111111111111
 name: Card
