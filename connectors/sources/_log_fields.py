@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,11 +13,13 @@ from dlpagent.connectors.sources._shapes import MAX_DEPTH, ShapePart, parts_of, 
 from dlpagent.records import without_surrogates
 
 __all__ = [
-    "chat_parts", "content_parts", "dict_at", "first_text", "first_time", "json_or_text",
+    "actor_of", "chat_parts", "content_parts", "dict_at", "first_text", "first_time", "json_or_text",
     "list_at", "nanos_of", "no_content", "rest_of", "role_of", "text_at", "time_of", "without",
 ]  # fmt: skip
 
 _MAX_COLUMN_CHARS = 512
+# The account in a working folder: the transcript names nobody else.
+_HOME = re.compile(r"(?:/home/|/Users/|[A-Za-z]:\\Users\\)([^/\\]+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Blocks in which a tool speaks, whoever the message around them says it is from.
 _TOOL_BLOCKS = frozenset({
@@ -80,6 +83,12 @@ def json_or_text(value: Any) -> Any:
     except (ValueError, RecursionError):
         return value
     return found if isinstance(found, (dict, list)) else value
+
+
+def actor_of(folder: object) -> str | None:
+    """The account whose home a working folder lies in."""
+    found = _HOME.match(folder) if isinstance(folder, str) else None
+    return found.group(1)[:100] if found else None
 
 
 def rest_of(value: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

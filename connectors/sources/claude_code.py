@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES
 from dlpagent.connectors.sources._log_fields import (
+    actor_of,
     chat_parts,
     content_parts,
     dict_at,
@@ -33,8 +33,6 @@ _LINE_KEYS = frozenset({
 _MESSAGE_KEYS = frozenset({
     "id", "type", "role", "model", "content", "stop_reason", "stop_sequence",
 })  # fmt: skip
-# The account in a working folder: the transcript names nobody else.
-_HOME = re.compile(r"(?:/home/|/Users/|[A-Za-z]:\\Users\\)([^/\\]+)")
 
 
 class ClaudeCode:
@@ -66,12 +64,6 @@ class ClaudeCode:
     ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
         """Resumes behind any line."""
         return self._log.read(asset, after, _records, by_lines=True)
-
-
-def actor_of(folder: object) -> str | None:
-    """The account whose home a working folder lies in."""
-    found = _HOME.match(folder) if isinstance(folder, str) else None
-    return found.group(1)[:100] if found else None
 
 
 def _records(value: Any, identity: str) -> Iterator[LogRecord]:

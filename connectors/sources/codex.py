@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES
 from dlpagent.connectors.sources._log_fields import (
+    actor_of,
     chat_parts,
     content_parts,
     dict_at,
@@ -23,7 +24,6 @@ from dlpagent.connectors.sources._log_fields import (
 from dlpagent.connectors.sources._log_heads import head_records
 from dlpagent.connectors.sources._log_reader import LogFile, LogRecord, generic_record
 from dlpagent.connectors.sources._shapes import ShapePart, parts_of
-from dlpagent.connectors.sources.claude_code import actor_of
 from dlpagent.records import Asset, Checkpoint
 
 _APP = "Codex"

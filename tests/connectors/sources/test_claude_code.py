@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dlpagent.connectors.sources.claude_code import ClaudeCode, actor_of
+from dlpagent.connectors.sources._log_fields import actor_of
+from dlpagent.connectors.sources.claude_code import ClaudeCode
 
 SAMPLE = Path(__file__).parents[2] / "data" / "transcripts" / "claude-code.jsonl"
 Row = dict[str, Any]
