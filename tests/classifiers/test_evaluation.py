@@ -67,7 +67,8 @@ def test_the_exact_name_counts_then_the_longest_prefix_then_the_rest(
         ([(0, 3), (4, 6)], [(0, 9)], 1, 0),  # one finding over two labels answers one
         ([(0, 9)], [(0, 3), (4, 6)], 1, 0),
         ([(50, 60), (70, 75)], [(0, 55), (1, 2), (72, 90)], 2, 0),
-        ([(0, 9), (5, 9)], [(5, 9)], 1, 1),  # the equal place goes first, though both share as much
+        # the equal place goes first, though both labels share as much with it
+        ([(0, 10), (5, 9)], [(5, 9), (0, 2)], 2, 1),
         ([(0, 4), (2, 9)], [(0, 9), (0, 3)], 2, 0),
         ([(0, 5), (0, 5)], [(0, 5), (0, 5)], 1, 1),  # said twice is said once
     ],
