@@ -122,7 +122,7 @@ def keyword_finder(element: Keyword) -> Callable[[Subject], list[Span]]:
     return find
 
 
-def _gate(folded: list[str]) -> re2._Regexp | None:  # type: ignore[name-defined]
+def _gate(folded: list[str]) -> re2._Regexp | None:
     """One RE2 search that says whether any term can be in a lower-case text at all."""
     pieces = sorted({tuple(term.split()) for term in folded} - {()})
     if not pieces:

@@ -69,6 +69,7 @@ class Evidences:
     context: Subject
     primaries: Set[str] | None = None
     _spans: dict[str, list[Span]] = field(default_factory=dict)
+    _primary: dict[str, list[Span]] = field(default_factory=dict)
     _starts: dict[str, list[int]] = field(default_factory=dict)
     _context: dict[str, list[Span]] = field(default_factory=dict)
 
@@ -83,10 +84,16 @@ class Evidences:
         """Hits of a primary element. With `primaries` given, others are known to have none."""
         if self.primaries is None:
             return self.spans(element)
+        known = self._primary.get(element)
+        if known is None:
+            known = self._primary[element] = self._left_over(element, self.primaries)
+        return known
+
+    def _left_over(self, element: str, primaries: Set[str]) -> list[Span]:
         inside = self.pack.pack.elements[element]
         if isinstance(inside, Union):
             return sorted({span for part in inside.of for span in self.primary_spans(part)})
-        return self.spans(element) if element in self.primaries else []
+        return self.spans(element) if element in primaries else []
 
     def in_context(self, element: str) -> list[Span]:
         """Hits in the context."""

@@ -62,8 +62,8 @@ class Re2Matcher:
     first is searched from the start of the text; inner, whose context must be a character, behind it.
     """
 
-    first: re2._Regexp  # type: ignore[name-defined]
-    inner: re2._Regexp  # type: ignore[name-defined]
+    first: re2._Regexp
+    inner: re2._Regexp
     before_chars: int
     group: int = 1
     engine: str = "re2"
@@ -101,7 +101,7 @@ class JailedMatcher:
     """
 
     pattern: str
-    gate: re2._Regexp | None  # type: ignore[name-defined]
+    gate: re2._Regexp | None
     engine: str = "killable"
     _broken: int = field(default=0)
 
@@ -168,7 +168,7 @@ def matcher(pattern: str) -> Matcher:
     return JailedMatcher(translated.python, _compile_re2(edges_of(gate)) if gate else None)
 
 
-def _compile_re2(edges: Edges) -> re2._Regexp | None:  # type: ignore[name-defined]
+def _compile_re2(edges: Edges) -> re2._Regexp | None:
     try:
         compiled = re2.compile(f"{edges.before}({edges.core}){edges.after}", _OPTIONS)
     except re2.error:

@@ -27,6 +27,7 @@ def whole_number(text: str) -> int | None:
     """A number in plain digits, of a size any limit here can have; None for everything else."""
     return int(text) if re.fullmatch(r"\s*[0-9]{1,9}\s*", text) else None
 
+
 DIRECTIONS: dict[str, Direction] = {
     "StartsWith": "starts_with",
     "EndsWith": "ends_with",
@@ -148,7 +149,9 @@ def read_filters(node: Node, report: Report) -> dict[str, Filter]:
                 )
                 continue
             if not child.attributes.get("textProcessorId", "").strip():
-                report(child, "the TextMatchFilter compares with nothing", "a textProcessorId", "none")
+                report(
+                    child, "the TextMatchFilter compares with nothing", "a textProcessorId", "none"
+                )
                 continue
             found[name] = Filter(
                 name,

@@ -63,9 +63,7 @@ def read_xml(path: Path) -> Node:
     except OSError as error:
         raise _failed(path, 1, f"the file cannot be read ({error.strerror})") from None
     if len(data) > MAX_BYTES:
-        raise _failed(
-            path, 1, "the file is too large", f"at most {MAX_BYTES} bytes", "more"
-        )
+        raise _failed(path, 1, "the file is too large", f"at most {MAX_BYTES} bytes", "more")
     return parse_xml(decoded(data, path), path)
 
 

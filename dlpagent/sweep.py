@@ -6,7 +6,7 @@ sweep cut off at any instant goes on where it was and ends as if nothing had hap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
@@ -39,6 +39,8 @@ class Stopped(DlpAgentError):  # noqa: N818 - an outcome, not a fault
 
 class Observer(Protocol):
     """Who watches a sweep (progress, output). Called after each commit, never inside one."""
+
+    def planned(self, assets: Sequence[Asset]) -> None: ...
 
     def asset_begins(self, asset: Asset, progress: AssetProgress) -> None: ...
 
@@ -115,6 +117,7 @@ class Sweep:
         try:
             work = list(self._discovered(sources, result))
             self.state.plan(run_id, [asset for _, asset in work])
+            self.observer.planned([asset for _, asset in work])
             for source, asset in work:
                 self._sweep_asset(result, source, asset)
         except BaseException as error:

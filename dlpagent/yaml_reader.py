@@ -55,7 +55,9 @@ def parse_yaml(data: bytes | str, name: str, problems: list[Problem]) -> Reader 
     try:
         deep = _too_deep(data)
         if deep:
-            problems.append(Problem(name, deep, "the file is nested too deep", f"{MAX_NESTING} levels"))
+            problems.append(
+                Problem(name, deep, "the file is nested too deep", f"{MAX_NESTING} levels")
+            )
             return None
         node = yaml.compose(data, Loader=_Loader)
     except yaml.reader.ReaderError as error:
@@ -85,7 +87,9 @@ def parse_yaml(data: bytes | str, name: str, problems: list[Problem]) -> Reader 
         return None
     if ("*" if isinstance(data, str) else b"*") in data and _expanded_nodes(node) > MAX_NODES:  # type: ignore[operator]
         problems.append(
-            Problem(name, 1, "aliases make the file too large", f"at most {MAX_NODES:,} nodes in all")
+            Problem(
+                name, 1, "aliases make the file too large", f"at most {MAX_NODES:,} nodes in all"
+            )
         )
         return None
     return Reader(node, name, problems)
@@ -97,7 +101,10 @@ def _too_deep(data: bytes | str) -> int:
     A level costs an opening bracket or a column, so that most files need no second look.
     """
     text = data if isinstance(data, str) else data.decode("latin-1")
-    if text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) < MAX_NESTING:
+    if (
+        text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0)
+        < MAX_NESTING
+    ):
         return 0
     depth = 0
     for event in yaml.parse(data, Loader=_Loader):
@@ -268,5 +275,7 @@ class Reader:
         try:
             return yaml.SafeLoader("").construct_object(self.node)
         except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
-            self.problem("wrong value", "a plain value", f"one that cannot be read ({type(error).__name__})")
+            self.problem(
+                "wrong value", "a plain value", f"one that cannot be read ({type(error).__name__})"
+            )
             return None

@@ -7,21 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlpagent.classifiers.pack import BUILTIN, load_pack, merge, with_hash
+from dlpagent.classifiers.pack_cache import kept_pack
 from dlpagent.classifiers.sit import Pack, Profile
 
 BUILTIN_NAME = "builtin"
 
 
-def load_packs(names: Sequence[str], profile: Profile) -> Pack:
-    """The packs named (`builtin`, folders, SIT files, rule package XML) as one."""
-    base: Pack | None = None
-    packs = []
-    for name in names:
-        if name == BUILTIN_NAME:
-            packs.append(base := base or load_pack(BUILTIN, profile=profile))
-        else:
-            base = base or load_pack(BUILTIN, profile=profile)
-            packs.append(_load_one(Path(name), base))
+def load_packs(names: Sequence[str], profile: Profile, cache: Path | None = None) -> Pack:
+    """The packs named (`builtin`, folders, SIT files, rule package XML) as one.
+
+    cache: a folder in which the built-in pack is kept as read, so that it loads at once next time.
+    """
+    base = (
+        kept_pack(BUILTIN, cache, profile=profile) if cache else load_pack(BUILTIN, profile=profile)
+    )
+    packs = [base if name == BUILTIN_NAME else _load_one(Path(name), base) for name in names]
     return packs[0] if len(packs) == 1 else merge(packs)
 
 

@@ -142,7 +142,7 @@ class Session:
 def config_hash(settings: Settings) -> str:
     """Names the settings a run was begun with, so that only the same job is resumed."""
     meaning = [
-        settings.targets, settings.packs, settings.profile, settings.policy, settings.sinks,
+        settings.targets, settings.packs, settings.profile, settings.policy, settings.labels, settings.sinks,
         settings.min_confidence, sorted(settings.accept),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
@@ -153,7 +153,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
     """Open everything the settings name. Raises DlpAgentError before anything is read."""
     home = Home.of_environment()
     evidence = home.evidence(settings.key_file)
-    pack = load_packs(settings.packs, settings.profile)
+    pack = load_packs(settings.packs, settings.profile, home.path / "cache")
     if settings.min_confidence > 1:
         pack = above(pack, settings.min_confidence)
     decider = load_decider(settings.policy, pack, settings.labels) if settings.policy else None
@@ -222,7 +222,7 @@ def counts_at(result: Result, level: str) -> int:
     if level == "never":
         return 0
     total: Counters = result.counters + result.unchanged
-    return sum(total.levels.get(name, 0) for name in LEVELS[LEVELS.index(level) :])  # type: ignore[arg-type]
+    return sum(total.levels.get(name, 0) for name in LEVELS[LEVELS.index(level) :])
 
 
 def parse_level(text: str) -> int:

@@ -192,14 +192,14 @@ def decoys(what: str, wanted: str, counts: Counts | None) -> Wanted:
 
 def false_rate(what: str, wanted: str, figures: Figures) -> Wanted:
     found = figures.negatives
-    return (what, wanted, f"{found.false_per_mb or 0:.2f} ({found.false} in {found.size_bytes / 1e6:.2f} MB)")  # fmt: skip  # noqa: E501
+    return (what, wanted, f"{found.false_per_mb or 0:.2f} ({found.false} in {found.size_bytes / 1e6:.2f} MB)")  # fmt: skip
 
 
 def structured(what: str, wanted: str, result: Report) -> Wanted:
     here = result.at_floor.in_source.items()
     chosen = [item for (source, name), item in here if (source, name) in STRUCTURED]
     counts = sum(chosen, Counts())
-    return (what, wanted, f"{counts.f(2):.3f} (precision {counts.precision:.3f}, recall {counts.recall:.3f})")  # fmt: skip  # noqa: E501
+    return (what, wanted, f"{counts.f(2):.3f} (precision {counts.precision:.3f}, recall {counts.recall:.3f})")  # fmt: skip
 
 
 STRUCTURED = frozenset(

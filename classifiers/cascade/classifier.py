@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlpagent.classifiers.cascade.plan import Plan
-from dlpagent.classifiers.cascade.plan_cache import databases_of, known_plan
+from dlpagent.classifiers.cascade.plan_cache import databases_of, is_known, known_plan
 from dlpagent.classifiers.cascade.rows import rows_of_texts
 from dlpagent.classifiers.cascade.scanner import context_bits, possible_sits
-from dlpagent.classifiers.classify import match_batch
+from dlpagent.classifiers.classify import ReferenceClassifier, match_batch
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.normalise import shadow_of
 from dlpagent.classifiers.reference import Hit, evaluate
@@ -23,6 +23,9 @@ from dlpagent.evidence import Evidence, ValueForm
 from dlpagent.findings import Classified, Incomplete, PackRef
 
 MAX_CONTEXTS = 4_096
+
+COLD_CHARS = 150_000
+"""Texts up to here are evaluated one by one when the plan of the pack is not in the cache yet."""
 
 
 @dataclass(slots=True)
@@ -35,6 +38,7 @@ class CascadeClassifier:
     compiled: CompiledPack
     evidence: Evidence
     cache: Path | None = None
+    _read_chars: int = field(init=False, default=0, repr=False)
     _plan: Plan | None = field(init=False, default=None, repr=False)
     _forms: dict[str, ValueForm] = field(init=False, repr=False)
     _contexts: dict[str, int] = field(init=False, default_factory=dict, repr=False)
@@ -72,6 +76,23 @@ class CascadeClassifier:
 
     def classify(self, batch: pa.RecordBatch) -> Classified:
         """Matches in the texts of a batch of RECORD_SCHEMA. See dlpagent.ports.Classifier."""
+        if self._is_cold(batch):
+            return ReferenceClassifier(self.compiled, self.evidence).classify(batch)
+        return self._scanned(batch)
+
+    def _is_cold(self, batch: pa.RecordBatch) -> bool:
+        """Whether compiling the plan would take longer than evaluating what has come so far.
+
+        The engines give the same findings, so nothing depends on when the change is made.
+        """
+        if self._plan is not None or self._read_chars >= COLD_CHARS:
+            return False
+        if is_known(self.compiled.pack, self.cache):
+            return False
+        self._read_chars += pc.sum(pc.utf8_length(batch.column("text"))).as_py() or 0
+        return self.cache is not None and self._read_chars < COLD_CHARS
+
+    def _scanned(self, batch: pa.RecordBatch) -> Classified:
         hits: list[tuple[int, Hit]] = []
         incomplete: list[Incomplete] = []
         texts, contexts = batch.column("text"), batch.column("context")
@@ -81,9 +102,13 @@ class CascadeClassifier:
             found = possible_sits(self.plan, rows, here)
             for place in sorted(found):
                 row = rows.first + place
-                sits = [self.compiled.sits[number] for number in sorted(found[place])]
+                sits = [self.compiled.sits[number] for number in sorted(found[place].sits)]
                 result = evaluate(
-                    self.compiled, texts[row].as_py(), contexts[row].as_py() or "", sits
+                    self.compiled,
+                    texts[row].as_py(),
+                    contexts[row].as_py() or "",
+                    sits,
+                    found[place].primaries,
                 )
                 hits.extend((row, hit) for hit in result.hits)
                 incomplete.extend(Incomplete(row, sit, why) for sit, why in result.incomplete)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 import os
 import platform
 import secrets
@@ -43,18 +44,21 @@ class Database:
 
     def scan(self, data: bytes) -> tuple[Ints, Ints]:
         """Numbers of patterns and byte offsets of match ends, in the order of the text."""
-        if not self.patterns or not data:
+        database = self.ready() if data else None
+        if database is None:
             return _NONE, _NONE
         events: list[int] = []
         add = events.append
-        self.ready().scan(
-            data, match_event_handler=lambda number, _start, end, _flags, _context: add(
-                number << _END_BITS | end)  # fmt: skip
+        database.scan(
+            data,
+            match_event_handler=lambda number, _start, end, _flags, _context: add(
+                number << _END_BITS | end
+            ),
         )
         found = np.array(events, dtype=np.int64)
         return found >> _END_BITS, found & ((1 << _END_BITS) - 1)
 
-    def ready(self) -> hyperscan.Database:
+    def ready(self) -> hyperscan.Database | None:
         """The compiled database, from the cache if it holds one; None when there are no patterns."""
         if self._database is None and self.patterns:
             database = _load(self.cache, self.patterns)
@@ -112,7 +116,7 @@ def place_of(folder: Path, patterns: Sequence[Wanted]) -> Path:
     digest = hashlib.sha256()
     for pattern, flags in patterns:
         digest.update(b"%d:%d:%s" % (flags, len(pattern), pattern))
-    for fact in (hyperscan.__version__, platform.machine(), processor()):
+    for fact in (importlib.metadata.version("hyperscan"), platform.machine(), processor()):
         digest.update(fact.encode())
     return folder / f"cascade-{digest.hexdigest()[:32]}.db"
 
@@ -125,7 +129,9 @@ def processor() -> str:
             head = file.read(8192)
     except OSError:
         return platform.processor()
-    kept = [line for line in head.splitlines() if line.startswith(("model name", "flags", "Features"))]
+    kept = [
+        line for line in head.splitlines() if line.startswith(("model name", "flags", "Features"))
+    ]
     return "\n".join(kept[:2])
 
 

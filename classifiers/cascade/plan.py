@@ -6,7 +6,6 @@ Everything here errs towards "possible"; the reference evaluator decides.
 from __future__ import annotations
 
 import re
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +17,8 @@ from dlpagent.classifiers.cascade.literals import literals_of
 from dlpagent.classifiers.cascade.printer import scannable
 from dlpagent.classifiers.cascade.shapes import SHAPES, shapes_of
 from dlpagent.classifiers.cascade.syntax import Node, Unreadable, parse, width
-from dlpagent.classifiers.regexes import JailedMatcher, matcher
 from dlpagent.classifiers.regex_syntax import Untranslatable, translate
+from dlpagent.classifiers.regexes import JailedMatcher, matcher
 from dlpagent.classifiers.sit import (
     AnyOf,
     Condition,
@@ -63,9 +62,10 @@ class Plan:
     """What the scanner works with. Numbers: expressions and keyword elements are counted from 0.
 
     shapes, literals and singles are scanned for in all text. A family is a set of literals of which
-    a match holds one, numbered behind the shapes; single_expressions are scanned for as they are. terms: those
-    of keyword lists that are primary elements; words are the numbers of such lists.
-    possible: expression → (SIT, needs) pairs. always: expressions nothing can be said about.
+    a match holds one, numbered behind the shapes; single_expressions are scanned for as they are.
+    terms: those of keyword lists that are primary elements; words are the numbers of such lists.
+    possible: expression → (SIT, needs) pairs. elements: expression → the elements it is of.
+    always: expressions nothing can be said about.
     """
 
     shapes: Database
@@ -81,6 +81,7 @@ class Plan:
     keywords: Database
     keyword_bits: tuple[int, ...]
     possible: tuple[tuple[tuple[int, Needs], ...], ...]
+    elements: tuple[tuple[str, ...], ...]
     always: tuple[int, ...]
     notes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
@@ -91,7 +92,7 @@ class _Expression:
     node: Node | None = None
     shapes: tuple[int, ...] = ()
     literals: tuple[str, ...] = ()
-    element: str = ""
+    elements: list[str] = field(default_factory=list)
 
 
 def plan_of(pack: Pack, sits: Sequence[Sit], cache: Path | None = None) -> Plan:
@@ -106,10 +107,12 @@ def plan_of(pack: Pack, sits: Sequence[Sit], cache: Path | None = None) -> Plan:
                 element = pack.elements[name]
                 if isinstance(element, Regex):
                     for item in element.expressions:
-                        one = found.setdefault(item.pattern, _Expression(element=name))
+                        one = found.setdefault(item.pattern, _Expression())
                         one.users.append((number, needs))
+                        one.elements.append(name)
                 elif isinstance(element, Keyword):
-                    words.setdefault(name, _Expression(element=name)).users.append((number, needs))
+                    one = words.setdefault(name, _Expression(elements=[name]))
+                    one.users.append((number, needs))
     used = {
         part
         for sit in sits
@@ -117,7 +120,9 @@ def plan_of(pack: Pack, sits: Sequence[Sit], cache: Path | None = None) -> Plan:
         for ref in pattern_refs(pattern)
         for part in parts_of(pack, ref)
     }
-    return _assembled(pack, found, words, {name: bits[name] for name in bits if name in used}, cache)
+    return _assembled(
+        pack, found, words, {name: bits[name] for name in bits if name in used}, cache
+    )
 
 
 def parts_of(pack: Pack, name: str) -> list[str]:
@@ -171,7 +176,7 @@ def _masks(condition: Condition, pack: Pack, bits: dict[str, int]) -> Iterable[i
 # --- triggers -----------------------------------------------------------------------------------
 
 
-def _assembled(
+def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into kinds
     pack: Pack,
     found: dict[str, _Expression],
     words: dict[str, _Expression],
@@ -192,8 +197,8 @@ def _assembled(
     refused = {number for number, wanted in printed.items() if wanted not in usable}
     for number in refused:
         node = expressions[number][1].node
-        assert node is not None
-        printed[number] = (scannable(node, FEW_COPIES), 0)
+        if node is not None:
+            printed[number] = (scannable(node, FEW_COPIES), 0)
     if refused:
         usable |= accepted([printed[number] for number in sorted(refused)], cache)
     grouped: dict[tuple[int, int | None, bool], list[int]] = {}
@@ -203,7 +208,9 @@ def _assembled(
     for number, (_, item) in enumerate(expressions):
         if number not in printed or printed[number] not in usable:
             always.append(number)
-            notes.append((item.element, "nothing is known of its matches; every text is evaluated"))
+            notes.append(
+                (item.elements[0], "nothing is known of its matches; every text is evaluated")
+            )
         elif item.literals:
             family = families.setdefault(item.literals, len(SHAPES) + len(families))
             key = (family, _reach(item.node), all(needs for _, needs in item.users))
@@ -238,8 +245,7 @@ def _assembled(
         shape_numbers=tuple(used),
         literals=Database(tuple((re.escape(text).encode(), CASELESS) for text in texts), cache),
         literal_families=tuple(
-            tuple(number for family, number in families.items() if text in family)
-            for text in texts
+            tuple(number for family, number in families.items() if text in family) for text in texts
         ),
         singles=Database(tuple(single_order), cache),
         single_expressions=tuple(tuple(singles[wanted]) for wanted in single_order),
@@ -253,6 +259,7 @@ def _assembled(
         keywords=Database(tuple(order), cache),
         keyword_bits=tuple(terms[wanted] for wanted in order),
         possible=tuple(tuple(dict.fromkeys(item.users)) for _, item in expressions),
+        elements=tuple(tuple(dict.fromkeys(item.elements)) for _, item in expressions),
         always=tuple(always),
         notes=tuple(notes),
     )

@@ -13,7 +13,7 @@ from dlpagent.classifiers.cascade.plan import Group, Plan, plan_of
 from dlpagent.classifiers.pack import with_hash
 from dlpagent.classifiers.sit import Pack, Sit
 
-_MAGIC = b"dlpagent plan 1\n"
+_MAGIC = b"dlpagent plan 2\n"
 _CODE = ("automaton", "keywords", "literals", "plan", "printer", "shapes", "syntax")
 
 
@@ -31,6 +31,11 @@ def known_plan(pack: Pack, sits: Sequence[Sit], cache: Path | None) -> Plan:
     plan = plan_of(pack, sits, cache)
     write_sealed(place, _MAGIC, to_bytes(plan, (Plan, Group, Database)))
     return plan
+
+
+def is_known(pack: Pack, cache: Path | None) -> bool:
+    """Whether the cache holds the plan of a pack, so that a scan can start at once."""
+    return cache is not None and (cache / f"plan-{_name(pack)}.bin").is_file()
 
 
 def databases_of(plan: Plan) -> Iterator[Database]:

@@ -44,7 +44,11 @@ def cut(node: Node) -> Node:
         if node.low == 0:
             return EMPTY
         inner = cut(node.node)
-        return inner if node.low == 1 else Sequence((Repeat(node.node, node.low - 1, node.low - 1), inner))
+        return (
+            inner
+            if node.low == 1
+            else Sequence((Repeat(node.node, node.low - 1, node.low - 1), inner))
+        )
     if isinstance(node, Look) and not _is_edge(node):
         return EMPTY
     return node

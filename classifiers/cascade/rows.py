@@ -100,7 +100,7 @@ def _shadowed(texts: pa.Array, lengths: Ints, data: bytes) -> tuple[pa.Array, In
 
 
 @functools.cache
-def _foldable() -> re2._Regexp:  # type: ignore[name-defined]
+def _foldable() -> re2._Regexp:
     """Finds a character that is matched as another one, or not at all. Exact or wider."""
     runs: list[list[int]] = []
     for code in range(128, sys.maxunicode + 1):

@@ -53,8 +53,16 @@ class _Words:
         return np.array([row for row in wanted.tolist() if known[row] & needs], dtype=np.int64)
 
 
-def possible_sits(plan: Plan, rows: Rows, contexts: Mapping[int, int]) -> dict[int, set[int]]:
-    """Row → SITs that may be found in it. contexts: row → keyword bits of its context."""
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """What may be found in a row: SITs by number, and the elements that can be their primaries."""
+
+    sits: set[int]
+    primaries: set[str]
+
+
+def possible_sits(plan: Plan, rows: Rows, contexts: Mapping[int, int]) -> dict[int, Possible]:
+    """Row → what may be found in it. contexts: row → keyword bits of its context."""
     words = _Words(plan, rows, contexts)
     confirmed: dict[int, set[int]] = {}
     _singles(plan, rows, confirmed)
@@ -62,20 +70,18 @@ def possible_sits(plan: Plan, rows: Rows, contexts: Mapping[int, int]) -> dict[i
     if plan.always:
         for row in np.flatnonzero(rows.ends > rows.starts).tolist():
             confirmed.setdefault(row, set()).update(plan.always)
-    found: dict[int, set[int]] = {}
+    found: dict[int, Possible] = {}
     unsure = [row for row, numbers in confirmed.items() if any(
         needs for number in numbers for _, needs in plan.possible[number])]  # fmt: skip
     words.look(np.array(sorted(unsure), dtype=np.int64))
     for row, numbers in confirmed.items():
         have = words.known.get(row, 0)
         sits = {
-            sit
-            for number in numbers
-            for sit, needs in plan.possible[number]
-            if meets(needs, have)
+            sit for number in numbers for sit, needs in plan.possible[number] if meets(needs, have)
         }
         if sits:
-            found[row] = sits
+            elements = {name for number in numbers for name in plan.elements[number]}
+            found[row] = Possible(sits, elements)
     return found
 
 

@@ -81,7 +81,7 @@ def claim(db: Database, run_id: str, asset: Asset) -> Lease:
         progress = progress_from(row) if row is not None else None
     if db.folder is not None:
         db.folder.remove(removed)
-    assert progress is not None  # noqa: S101 - _begin() stored it
+    assert progress is not None
     return Lease(asset_id, asset.uri, run_id, token, progress)
 
 

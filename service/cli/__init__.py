@@ -68,7 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # whoever read our output has gone; nothing more can be said to them
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return int(ExitCode.INTERRUPTED)
     except Exception as error:
         shown = getattr(error, "show", None)  # usage errors of the command-line library

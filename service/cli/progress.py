@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -42,6 +43,12 @@ class Progress:
     @property
     def is_live(self) -> bool:
         return self.stream.isatty() and not self.quiet
+
+    def planned(self, assets: Sequence[Asset]) -> None:
+        """What there is to read; without every size there is no estimate of the time left."""
+        self.assets_total = len(assets)
+        sizes = [asset.size_bytes for asset in assets]
+        self.total_bytes = sum(size for size in sizes if size) if all(sizes) else 0
 
     def asset_begins(self, asset: Asset, progress: AssetProgress) -> None:
         self._current = progress.bytes_read

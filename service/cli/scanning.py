@@ -261,6 +261,9 @@ class Watcher:
     writers: list[OpenWriter]
     assets: list[str] = field(default_factory=list)
 
+    def planned(self, assets: Sequence[Asset]) -> None:
+        self.progress.planned(assets)
+
     def asset_begins(self, asset: Asset, progress: AssetProgress) -> None:
         self.progress.asset_begins(asset, progress)
 

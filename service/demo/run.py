@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dlpagent.connectors.sinks.formats import findings_writer
 from dlpagent.errors import ConfigurationError, ExitCode
+from dlpagent.ports import Source
 from dlpagent.service.cli.scanning import (
     OpenWriter,
     OutputPlan,
@@ -56,7 +57,7 @@ def run_quickstart(out: Path) -> ExitCode:
     return code
 
 
-def _sweep(session: Session, sources: list[object], out: Path) -> ExitCode:
+def _sweep(session: Session, sources: list[Source | Unreachable], out: Path) -> ExitCode:
     pack, names = session.classifier.pack, session.classifier.sit_names
     with (out / "findings.jsonl").open("wb") as file:
         table = findings_writer("table", sys.stdout, pack, names)  # type: ignore[arg-type]
@@ -65,9 +66,8 @@ def _sweep(session: Session, sources: list[object], out: Path) -> ExitCode:
             OpenWriter(table, OutputPlan("table", None)),
             OpenWriter(lines, OutputPlan("jsonl", out / "findings.jsonl")),
         ]
-        known = [item for item in sources if not isinstance(item, Unreachable)]
-        watcher = Watcher(progress_for(known, quiet=False), session, writers)  # type: ignore[arg-type]
-        result = session.sweep(sources, watcher)  # type: ignore[arg-type]
+        watcher = Watcher(progress_for(sources, quiet=False), session, writers)
+        result = session.sweep(sources, watcher)
         watcher.progress.close()
         delivered = session.deliver()
         summary = summary_of(session, result)

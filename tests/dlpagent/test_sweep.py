@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -119,6 +119,9 @@ class Watcher:
 
     def asset_ends(self, asset: Asset, progress: AssetProgress) -> None:
         self.told.append(f"ends {asset.uri} {progress.status}")
+
+    def planned(self, assets: Sequence[Asset]) -> None:  # noqa: ARG002
+        assert not self.told, "what is planned is told before anything is read"
 
     def asset_skipped(self, asset: Asset) -> None:
         self.told.append(f"skipped {asset.uri}")

@@ -60,9 +60,7 @@ def batch_of(texts: Sequence[str | None], contexts: Sequence[str | None] = ()) -
     )
 
 
-def assert_same(
-    one: CascadeClassifier, other: ReferenceClassifier, batch: pa.RecordBatch
-) -> int:
+def assert_same(one: CascadeClassifier, other: ReferenceClassifier, batch: pa.RecordBatch) -> int:
     found, expected = one.classify(batch), other.classify(batch)
     # values are synthetic: showing rows helps to see what was lost
     assert found.matches.to_pylist() == expected.matches.to_pylist()
@@ -212,7 +210,10 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
         assert file.stat().st_mode & 0o077 == 0
         whole = file.read_bytes()
         for place in (0, 30, len(whole) // 2, len(whole) - 1):
-            for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]):
+            for damaged in (
+                whole[:place],
+                whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :],
+            ):
                 file.write_bytes(damaged)
                 fresh = CascadeClassifier.of(small, EVIDENCE, tmp_path)
                 assert fresh.classify(texts).matches.equals(expected)
