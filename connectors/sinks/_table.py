@@ -61,7 +61,7 @@ class TableWriter:
         for reason in summary.get("incomplete") or ():
             console.print(f"Incomplete: {visible(str(reason))}", markup=False, highlight=False)
         text = console.file
-        assert isinstance(text, io.StringIO)  # noqa: S101 - made in _console
+        assert isinstance(text, io.StringIO)
         self._output.write_text(text.getvalue())
         self._output.flush()
 
