@@ -45,7 +45,7 @@ def test_text_is_decoded_by_mark_else_utf8_else_windows(
         (b"\x1b[31mred\x1b[0m\tlog\r\n", None),
         (b"%PDF-1.7\n", "a PDF document"),
         (b"PK\x03\x04", "a zip archive or Office document"),
-        (gzip.compress(b"x"), "gzip data"),
+        (gzip.compress(b"x", mtime=0), "gzip data"),
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (b"text \0 text", "binary data (NUL bytes)"),
         (bytes(range(1, 32)) * 9, "binary data"),
