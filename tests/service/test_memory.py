@@ -26,7 +26,7 @@ def texts(chance: random.Random, many: int) -> list[str]:
     words, made = PROSE.split(), []
     for index in range(many):
         text = " ".join(chance.choices(words, k=85))
-        made.append(f"{text} card 4111 1111 1111 1111" if index % 50 == 0 else text)
+        made.append(f"{text} credit card 4111 1111 1111 1111" if index % 50 == 0 else text)
     return made
 
 

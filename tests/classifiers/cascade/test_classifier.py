@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,14 @@ PLAIN = (
     "and the committee then turned to the plans for the garden which had been put off twice. "
 )
 NEIGHBOURS = ("é", "中", "ñ ", "Жук ", "\u200b", "\u00ad", "😀", "\u00a0", "ﬁ", "٣ ", "\u0000", "ﾞ")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def never_cold() -> Iterator[None]:
+    """Small first scans would be left to the reference: here that would prove nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dlpagent.classifiers.cascade.classifier.COLD_CHARS", 0)
+        yield
 
 
 @functools.cache
@@ -219,3 +227,13 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
                 assert fresh.classify(texts).matches.equals(expected)
                 # answers that only served to make the plan are not asked for again
                 assert file.suffix == ".accepted" or file.read_bytes() != damaged
+
+
+def test_a_small_first_scan_compiles_nothing_and_finds_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlpagent.classifiers.cascade.classifier.COLD_CHARS", 1_000)
+    texts = batch_of(["my credit card is 4111 1111 1111 1111"])
+    cold = CascadeClassifier.of(pack(), EVIDENCE, tmp_path)
+    assert assert_same(cold, reference(), texts)
+    assert not list(tmp_path.iterdir())
