@@ -44,6 +44,15 @@ class ArrowBatches:
         try:
             self._find_format()
             self._plan(self._open(None).schema)
+        except UnicodeDecodeError:
+            self.close()
+            raise SourceError(
+                "the names of the columns are damaged",
+                where=str(path),
+                expected="names in UTF-8",
+                found="bytes that are not",
+                remedy="Copy or write the file again.",
+            ) from None
         except BaseException:
             self.close()
             raise
