@@ -161,7 +161,7 @@ def test_a_killed_sweep_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_hundred_kills_over_fifty_thousand_records_lose_nothing(tmp_path: Path) -> None:
-    """About 20 minutes: 200 times kill -9 at random moments of sweeps over 50,000 records."""
+    """About an hour: 200 times kill -9 at random moments of sweeps over 50,000 records."""
     same_as_undisturbed(tmp_path, records=50_000, kills=200, seed=2)
 
 
