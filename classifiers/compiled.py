@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 import re2
 
+from dlpagent.classifiers.detectors import sits_with_detectors, spans_seen
 from dlpagent.classifiers.normalise import Subject, lowered, shadow_of
 from dlpagent.classifiers.regexes import Matcher, matcher
 from dlpagent.classifiers.sit import (
+    Detector,
     Element,
     Filter,
     Group,
@@ -34,14 +36,21 @@ GAP = r"[\t-\r _-]{1,3}"
 
 @dataclass(slots=True)
 class CompiledPack:
-    """A pack with what its elements find. Matchers are made when an element is first used."""
+    """A pack with what its elements find. Matchers are made when an element is first used.
+
+    sits: those that patterns and keywords alone decide. detected: those that ask a detector, too.
+    """
 
     pack: Pack
     sits: tuple[Sit, ...] = field(init=False)
+    detected: tuple[Sit, ...] = field(init=False)
     _finders: dict[str, Callable[[Subject], list[Span]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.sits = tuple(sit for _, sit in sorted(self.pack.sits.items()) if sit.patterns)
+        detected = sits_with_detectors(self.pack)
+        every = [sit for _, sit in sorted(self.pack.sits.items()) if sit.patterns]
+        self.sits = tuple(sit for sit in every if sit.id not in detected)
+        self.detected = tuple(sit for sit in every if sit.id in detected)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Another process gets the pack and makes its own matchers."""
@@ -58,7 +67,8 @@ class CompiledPack:
     def find(self, element: str, subject: Subject) -> list[Span]:
         """All hits of an element in a subject, by start, then end; none twice.
 
-        Regex matches of one expression do not overlap; keyword hits may. Raises RuleTimeout.
+        Regex matches of one expression do not overlap; keyword hits may. Raises RuleTimeout, and
+        NotLookedAt for an element that a detector finds.
         """
         finder = self._finders.get(element)
         if finder is None:
@@ -72,6 +82,8 @@ class CompiledPack:
             )
         if isinstance(element, Keyword):
             return keyword_finder(element)
+        if isinstance(element, Detector):
+            return lambda subject: spans_seen(element, subject)
         return regex_finder(element)
 
 

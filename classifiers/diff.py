@@ -16,6 +16,7 @@ from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,
     Condition,
+    Detector,
     Element,
     Filter,
     Keyword,
@@ -116,7 +117,7 @@ def _same(left: Element, right: Element) -> bool:
 
 
 def _is_stub(element: Element) -> bool:
-    return not isinstance(element, Union) and element.stub
+    return isinstance(element, Regex | Keyword) and element.stub
 
 
 def _with_names(pack: Pack, names: Mapping[str, str]) -> Pack:
@@ -332,6 +333,10 @@ def element_content(element: Element) -> Content:
             for term in group.terms
         }
         return {"keyword": Counter(terms)}
+    if isinstance(element, Detector):
+        params = [f"{name}: {value}" for name, value in element.params]
+        digest = [f"content: {element.digest}"] if element.digest else []
+        return {"detector": Counter([f"kind: {element.kind}", *params, *digest])}
     return {
         "regex": Counter(item.pattern for item in element.expressions),
         "validator": Counter(map(_validator_text, element.validators)),
@@ -375,7 +380,9 @@ def _content(name: str, before: Content, after: Content) -> Iterator[Change]:
 
 
 def _kind(element: Element) -> str:
-    names: dict[type, str] = {Regex: "regex element", Keyword: "keyword list", Union: "union"}
+    names: dict[type, str] = {
+        Regex: "regex element", Keyword: "keyword list", Union: "union", Detector: "detector",
+    }  # fmt: skip
     return names[type(element)]
 
 

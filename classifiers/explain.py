@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.detectors import NotLookedAt
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import (
     Evidences,
@@ -114,7 +115,7 @@ def explain(
 
     A primary match that gives no finding is traced too: that is where a missed value is understood.
     """
-    chosen = list(pack.sits if sits is None else sits)
+    chosen = list((*pack.sits, *pack.detected) if sits is None else sits)
     result = evaluate(pack, text, context, chosen)
     found = Evidences(pack, Subject.of(text), Subject.of(context))
     kept = {(hit.sit_id, hit.start, hit.end): hit for hit in result.hits}
@@ -125,7 +126,7 @@ def explain(
                 start, end = found.subject.original(*span)
                 hit = kept.get((sit.id, start, end))
                 traces.append(_trace(sit, span, found, hit.pattern if hit else None))
-        except RuleTimeout:
+        except (RuleTimeout, NotLookedAt):
             continue
     traces.sort(key=lambda trace: (-trace.confidence, trace.start, trace.end, trace.sit_name))
     return Explanation(

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from dlpagent.classifiers.detectors import placed, problems_of
 from dlpagent.classifiers.sit import (
     AnyOf,
     Condition,
+    Detector,
     Element,
     Filter,
     Keyword,
@@ -217,12 +219,13 @@ def _read_file(file: Path, shown: str, draft: _Draft) -> None:
     if file.parent.name == "_shared":
         keys = reader.mapping(("elements", "filters"))
         if "elements" in keys:
-            draft.add_elements(*read_elements(keys["elements"]), shown)
+            elements, lines = read_elements(keys["elements"])
+            draft.add_elements(placed(elements, file.parent), lines, shown)
         if "filters" in keys:
             draft.add_filters(read_filters(keys["filters"]), keys["filters"].line, shown)
         return
     sit, elements, lines, filters = read_sit(reader)
-    draft.add_elements(elements, lines, shown)
+    draft.add_elements(placed(elements, file.parent), lines, shown)
     draft.add_filters(filters, sit.line, shown)
     if sit.id:
         draft.add_sit(sit)
@@ -300,6 +303,8 @@ def _dangling(
 
 
 def _check_element(name: str, element: Element, draft: _Draft) -> None:
+    if isinstance(element, Detector):
+        draft.problems.extend(problems_of(element, *draft.homes[name]))
     if not isinstance(element, Regex):
         return
     from dlpagent.classifiers.regexes import regex_problem  # noqa: PLC0415 - loads re2, only here
@@ -469,6 +474,8 @@ def _element_meaning(element: Element) -> object:
         )
     if isinstance(element, Union):
         return sorted(element.of)
+    if isinstance(element, Detector):
+        return (element.kind, sorted(element.params), element.digest)
     return (sorted(item.pattern for item in element.expressions), element.validators)
 
 

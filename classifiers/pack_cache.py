@@ -15,6 +15,7 @@ from dlpagent.classifiers.cascade.frozen import from_bytes, to_bytes
 from dlpagent.classifiers.pack import load_pack
 from dlpagent.classifiers.sit import (
     AnyOf,
+    Detector,
     Example,
     Expression,
     Filter,
@@ -33,10 +34,10 @@ from dlpagent.classifiers.sit import (
 )
 from dlpagent.findings import PackRef
 
-_MAGIC = b"dlpagent pack 1\n"
+_MAGIC = b"dlpagent pack 2\n"
 _CLASSES = (
     Pack, PackRef, Sit, Pattern, Match, AnyOf, Regex, Expression, ValidatorSpec, Keyword, Group,
-    Term, Union, Filter, Example, NearMiss,
+    Term, Union, Detector, Filter, Example, NearMiss,
 )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def _code() -> str:
     """Changes when what reads or judges a pack does."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    names = ("pack", "pack_yaml", "sit", "sit_yaml", "regexes", "regex_syntax")
+    names = ("pack", "pack_yaml", "sit", "sit_yaml", "regexes", "regex_syntax", "detectors")
     for file in (
         *(folder / f"{name}.py" for name in names),
         *sorted((folder / "validators").glob("*.py")),

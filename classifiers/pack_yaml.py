@@ -15,6 +15,7 @@ from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,
     Condition,
+    Detector,
     Element,
     Filter,
     Keyword,
@@ -166,6 +167,11 @@ def element_document(element: Element) -> dict[str, Any]:
     """An element in the keys of the YAML form."""
     if isinstance(element, Union):
         return {"union": list(element.of)}
+    if isinstance(element, Detector):
+        params = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in element.params
+        }
+        return {"detector": {"kind": element.kind, **params}}
     if isinstance(element, Keyword):
         document: dict[str, Any] = {"stub": True} if element.stub else {"keywords": []}
         for key, origin in (("keywords", "purview"), ("ours", "ours")):

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.detectors import NotLookedAt
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.regex_syntax import RuleTimeout
 from dlpagent.classifiers.sit import (
@@ -76,9 +77,13 @@ class Evidences:
     def spans(self, element: str) -> list[Span]:
         """Hits in the text, by start; they may overlap for keywords. Raises RuleTimeout."""
         if element not in self._spans:
-            self._spans[element] = self.pack.find(element, self.subject)
-            self._starts[element] = [start for start, _ in self._spans[element]]
+            self.give(element, self.pack.find(element, self.subject))
         return self._spans[element]
+
+    def give(self, element: str, spans: list[Span]) -> None:
+        """Hits already known, by start: what a detector saw when it looked at many texts at once."""
+        self._spans[element] = spans
+        self._starts[element] = [start for start, _ in spans]
 
     def primary_spans(self, element: str) -> list[Span]:
         """Hits of a primary element. With `primaries` given, others are known to have none."""
@@ -123,13 +128,20 @@ def evaluate(
     primaries: what a faster engine has left over: the only regex and keyword elements that can give
     a finding as a primary in this text. None: any.
     """
-    result = Evaluation()
     found = Evidences(pack, Subject.of(text), Subject.of(context), primaries)
-    for sit in pack.sits if sits is None else sits:
+    return evaluate_in(found, pack.sits if sits is None else sits)
+
+
+def evaluate_in(found: Evidences, sits: Sequence[Sit]) -> Evaluation:
+    """Find SITs in a text of which some elements' hits may be known already."""
+    result = Evaluation()
+    for sit in sits:
         try:
             result.hits.extend(_sit_hits(sit, found, result))
         except RuleTimeout:
             result.incomplete.append((sit.id, "a rule ran out of time"))
+        except NotLookedAt as reason:
+            result.incomplete.append((sit.id, str(reason)))
     result.hits.sort(key=lambda hit: (hit.start, hit.end, hit.sit_id))
     return result
 

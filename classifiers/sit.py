@@ -90,7 +90,31 @@ class Union:
     of: tuple[str, ...]
 
 
-Element: TypeAlias = Regex | Keyword | Union
+DetectorParam: TypeAlias = str | int | float | bool | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """What a model or a store finds, not a pattern: names, EDM rows, filled-in forms, trained classes.
+
+    kind names the row of classifiers/detectors.py that knows the params. folder: where relative paths
+    in params start. digest: of the content behind it (model, store), so that another content is
+    another pack.
+    """
+
+    id: str
+    kind: str
+    params: tuple[tuple[str, DetectorParam], ...] = ()
+    origin: Origin = "ours"
+    digest: str = ""
+    folder: str = field(default="", compare=False)
+
+    def param(self, name: str, default: DetectorParam = "") -> DetectorParam:
+        """One parameter."""
+        return dict(self.params).get(name, default)
+
+
+Element: TypeAlias = Regex | Keyword | Union | Detector
 
 
 @dataclass(frozen=True, slots=True)

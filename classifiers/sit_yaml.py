@@ -11,6 +11,8 @@ from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,
     Condition,
+    Detector,
+    DetectorParam,
     Direction,
     Element,
     Example,
@@ -39,7 +41,7 @@ _SIT_KEYS = (
     "elements", "patterns", "filters", "examples", "near_misses", "references", "attributes",
     "names", "descriptions",
 )  # fmt: skip
-_ELEMENT_KEYS = ("regex", "validators", "function", "keywords", "ours", "union", "stub")
+_ELEMENT_KEYS = ("regex", "validators", "function", "keywords", "ours", "union", "stub", "detector")
 _ONLY_FOR_REGEX = ("validators", "function")
 
 
@@ -126,20 +128,22 @@ def read_elements(reader: Reader) -> tuple[dict[str, Element], Lines]:
 
 def _element(name: str, reader: Reader) -> Element:
     keys = reader.mapping(_ELEMENT_KEYS)
-    kinds = [kind for kind in ("regex", "keywords", "union") if kind in keys]
+    kinds = [kind for kind in ("regex", "keywords", "union", "detector") if kind in keys]
     stub = keys["stub"].boolean() if "stub" in keys else False
     if len(kinds) != 1 and not (stub and not kinds):
         reader.problem(
             "an element needs exactly one kind",
-            "regex, keywords or union",
+            "regex, keywords, union or detector",
             ", ".join(kinds) or "none",
         )
     if kinds and kinds != ["regex"]:
-        for key in (*_ONLY_FOR_REGEX, *(("ours", "stub") if kinds == ["union"] else ())):
+        for key in (*_ONLY_FOR_REGEX, *(() if kinds == ["keywords"] else ("ours", "stub"))):
             if key in keys:
                 keys[key].problem(f"{kinds[0]} takes no {key}", remedy="Remove it.")
     if "union" in keys:
         return Union(name, keys["union"].texts())
+    if "detector" in keys:
+        return _detector(name, keys["detector"])
     if "keywords" in keys or (stub and "regex" not in keys):
         groups = [*_groups(keys.get("keywords"), "purview"), *_groups(keys.get("ours"), "ours")]
         if not groups and not stub:
@@ -154,6 +158,30 @@ def _element(name: str, reader: Reader) -> Element:
         function=keys["function"].boolean() if "function" in keys else False,
         stub=stub,
     )
+
+
+def _detector(name: str, reader: Reader) -> Detector:
+    """{kind: …, and what that kind takes}: checked by detectors.problems_of when the pack is loaded."""
+    keys = reader.mapping()
+    if "kind" not in keys:
+        reader.problem("a detector needs a kind", "kind: entity, edm, fingerprint, …", "none")
+        return Detector(name, "?")
+    params = tuple((key, _param(item)) for key, item in keys.items() if key != "kind")
+    return Detector(name, keys["kind"].text(), params)
+
+
+def _param(reader: Reader) -> DetectorParam:
+    if reader.is_list():
+        return reader.texts()
+    text = reader.text()
+    if text in ("true", "false"):
+        return text == "true"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _expressions(purview: Reader | None, ours: Reader | None) -> Iterator[Expression]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from dlpagent.classifiers.cascade.classifier import CascadeClassifier
+from dlpagent.classifiers.detecting import classifier_of
 from dlpagent.classifiers.sit import Pack, Profile
 from dlpagent.errors import ConfigurationError, ExitCode, SinkError
 from dlpagent.findings import LEVEL_FLOOR, LEVELS
@@ -163,7 +163,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dlpagent-"))
             place = Path(folder) / "state.db"
         state = stack.enter_context(open_state(place))
-        classifier = CascadeClassifier.of(pack, evidence, home.path / "cache")
+        classifier = classifier_of(pack, evidence, home.path / "cache")
         yield Session(settings, home, pack, classifier, decider, state)
 
 

@@ -10,6 +10,7 @@ from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,
     Condition,
+    Detector,
     Element,
     Keyword,
     Pack,
@@ -108,5 +109,8 @@ def _element(name: str, element: Element) -> Iterator[str]:
             ours = ", ours" if group.origin == "ours" else ""
             terms = ", ".join(term.text for term in group.terms)
             yield f"{name}: {len(group.terms)} terms ({group.match}{ours}): {terms}"
+    elif isinstance(element, Detector):
+        params = ", ".join(f"{key} {value}" for key, value in element.params)
+        yield f"{name}: detector {element.kind}" + (f", {params}" if params else "")
     else:
         yield f"{name}: any of {', '.join(element.of)}"

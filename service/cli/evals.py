@@ -73,7 +73,7 @@ def evaluate(
     Exit codes: 0 done and every gate reached, 1 a gate missed, 2 usage or configuration error,
     3 a rule ran out of time somewhere.
     """
-    from dlpagent.classifiers.cascade.classifier import CascadeClassifier
+    from dlpagent.classifiers.detecting import classifier_of
     from dlpagent.errors import ExitCode
     from dlpagent.evidence import KEY_BYTES, Evidence
     from dlpagent.service import evaluating
@@ -98,7 +98,7 @@ def evaluate(
     home = Home.of_environment()
     # nothing of the evidence is kept, so a key of this moment will do
     evidence = Evidence(secrets.token_bytes(KEY_BYTES))
-    classifier = CascadeClassifier.of(loaded, evidence, home.path / "cache")
+    classifier = classifier_of(loaded, evidence, home.path / "cache")
     found = evaluating.predict(
         documents, classifier, loaded.sit_names, types, _progress(len(documents), quiet)
     )

@@ -1,0 +1,145 @@
+"""SITs that ask detectors, beside those that patterns decide: one classifier of both.
+
+Detectors look at a whole batch at once (models are several times faster so); then the reference
+evaluator joins what they saw with keywords, proximity and filters, as for every other SIT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from dlpagent.classifiers.cascade.classifier import CascadeClassifier
+from dlpagent.classifiers.classify import match_batch
+from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.detectors import Sightings, detector_of
+from dlpagent.classifiers.normalise import Subject
+from dlpagent.classifiers.reference import Evidences, Hit, evaluate_in
+from dlpagent.classifiers.sit import Detector, Pack, Sit, Union, pattern_refs
+from dlpagent.evidence import Evidence, ValueForm
+from dlpagent.findings import MATCH_SCHEMA, Classified, Incomplete, PackRef
+from dlpagent.ports import Classifier
+
+
+def classifier_of(pack: Pack, evidence: Evidence, cache: Path | None = None) -> Classifier:
+    """The classifier of a loaded pack: the cascade, with detectors beside it if the pack asks any.
+
+    cache: a folder for compiled databases; None compiles them anew in every process.
+    """
+    compiled = CompiledPack(pack)
+    cascade = CascadeClassifier(compiled, evidence, cache)
+    return DetectingClassifier(compiled, evidence, cascade) if compiled.detected else cascade
+
+
+@dataclass(slots=True)
+class DetectingClassifier:
+    """What `inner` finds, and the SITs of the same pack that ask detectors."""
+
+    compiled: CompiledPack
+    evidence: Evidence
+    inner: Classifier
+    _forms: dict[str, ValueForm] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._forms = {sit.id: sit.value for sit in self.compiled.detected}
+
+    @property
+    def pack(self) -> PackRef:
+        return self.compiled.ref
+
+    @property
+    def sit_names(self) -> Mapping[str, str]:
+        return self.compiled.pack.sit_names
+
+    def classify(self, batch: pa.RecordBatch) -> Classified:
+        """Matches in the texts of a batch of RECORD_SCHEMA. See dlpagent.ports.Classifier."""
+        plain = self.inner.classify(batch)
+        if not self.compiled.detected:
+            return plain
+        seen, incomplete = self._detected(batch)
+        matches = match_batch(seen, self._forms, self.evidence)
+        return Classified(_joined(plain.matches, matches), (*plain.incomplete, *incomplete))
+
+    def _detected(self, batch: pa.RecordBatch) -> tuple[list[tuple[int, Hit]], list[Incomplete]]:
+        texts = batch.column("text").to_pylist()
+        rows = [row for row, text in enumerate(texts) if text]
+        subjects = [Subject.of(texts[row]) for row in rows]
+        contexts = batch.column("context").to_pylist()
+        looked = {
+            name: detector_of(element).look(subjects) for name, element in self._detectors().items()
+        }
+        hits: list[tuple[int, Hit]] = []
+        incomplete: list[Incomplete] = []
+        for place, row in enumerate(rows):
+            seen = {name: sightings[place] for name, sightings in looked.items()}
+            evidences = Evidences(self.compiled, subjects[place], Subject.of(contexts[row] or ""))
+            for name, sighting in seen.items():
+                evidences.give(name, list(sighting.spans))
+            result = evaluate_in(evidences, self.compiled.detected)
+            hits.extend((row, hit) for hit in result.hits)
+            incomplete.extend(Incomplete(row, sit, why) for sit, why in result.incomplete)
+            incomplete.extend(Incomplete(row, *item) for item in self._skipped(seen))
+        return hits, incomplete
+
+    def _skipped(self, seen: Mapping[str, Sightings]) -> list[tuple[str, str]]:
+        """The SITs whose detectors did not look at a text, each once, with the reason."""
+        reasons = {name: item.skipped for name, item in seen.items() if item.skipped}
+        if not reasons:
+            return []
+        return [
+            (sit.id, next(reasons[name] for name in names if name in reasons))
+            for sit in self.compiled.detected
+            if (names := detectors_of(self.compiled, sit)) & reasons.keys()
+        ]
+
+    def _detectors(self) -> dict[str, Detector]:
+        found: dict[str, Detector] = {}
+        for sit in self.compiled.detected:
+            for name in detectors_of(self.compiled, sit):
+                element = self.compiled.pack.elements[name]
+                assert isinstance(element, Detector)
+                found[name] = element
+        return found
+
+
+def _joined(left: pa.RecordBatch, right: pa.RecordBatch) -> pa.RecordBatch:
+    """Two batches of MATCH_SCHEMA as one, in the order of rows and texts."""
+    if not right.num_rows:
+        return left
+    both = pa.concat_batches([_plain(left), _plain(right)])
+    both = both.sort_by([(name, "ascending") for name in ("row", "start", "end", "sit_id")])
+    columns = [
+        both.column(item.name).dictionary_encode() if item.name == "sit_id" else both.column(item.name)
+        for item in MATCH_SCHEMA
+    ]  # fmt: skip
+    return pa.RecordBatch.from_arrays(columns, schema=MATCH_SCHEMA)
+
+
+def _plain(matches: pa.RecordBatch) -> pa.RecordBatch:
+    """With ids as plain text: Arrow sorts no dictionaries."""
+    ids = matches.column("sit_id").cast(pa.string())
+    return matches.set_column(MATCH_SCHEMA.get_field_index("sit_id"), "sit_id", ids)
+
+
+def detectors_of(compiled: CompiledPack, sit: Sit) -> set[str]:
+    """The detector elements a SIT asks: by pattern, in unions, in filters."""
+    pack = compiled.pack
+    filters = [*sit.filters, *(name for item in sit.patterns for name in item.filters)]
+    waiting = [ref for pattern in sit.patterns for ref in pattern_refs(pattern)]
+    waiting += [pack.filters[name].processor for name in filters if pack.filters[name].processor]
+    found: set[str] = set()
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        element = pack.elements[name]
+        if isinstance(element, Detector):
+            found.add(name)
+        elif isinstance(element, Union):
+            waiting += element.of
+    return found
