@@ -1,0 +1,1 @@
+"""Kits for tests: what connectors are held to, without the services they talk to."""
