@@ -2,7 +2,8 @@
 
 An event is marked sent only after the sink's receipt, so a crash between the two sends it again,
 with the same id. Events of one violation go in order; others do not wait for a stuck one. A sink
-that cannot be reached at all costs events no tries: they wait until it comes back.
+that is away or busy costs events no tries: its circuit opens, they wait, and the next try is one
+event, until that gets through.
 """
 
 from __future__ import annotations
@@ -143,9 +144,25 @@ class _Drain:
                 # Only the type: what an unknown error says may hold content.
                 self._leave_alone(name, f"unexpected {type(error).__name__} in the sink")
                 return
+            if not self._settle(name, rows, receipts):
+                return
+
+    def _settle(self, name: str, rows: Sequence[OutboxRow], receipts: Sequence[Receipt]) -> bool:
+        """Store what became of a batch; False when the sink is to be left alone."""
+        away = [receipt for receipt in receipts if not receipt.ok and receipt.blame == "sink"]
+        untried = {receipt.event_id for receipt in away}
+        tried = [row for row in rows if row.event.id not in untried]
+        answered = any(receipt.ok or not receipt.retry for receipt in receipts)
+        if tried:
+            outcomes = self._outcomes(tried, receipts)
+            token, now = self.tokens[name], self.clock()
+            outbox_rows.settle(self.db, name, token, outcomes, now, answered=answered)
+        if away:
+            wait = max(receipt.retry_after_s or 0.0 for receipt in away)
+            self._leave_alone(name, away[0].detail, wait)
+        elif answered:
             self.errors.pop(name, None)
-            outcomes = self._outcomes(rows, receipts)
-            outbox_rows.settle(self.db, name, self.tokens[name], outcomes, self.clock())
+        return not away
 
     def _due(self, name: str) -> list[OutboxRow]:
         """What to try now: nothing when another process has taken the sink over meanwhile."""
@@ -155,11 +172,14 @@ class _Drain:
             self.busy.append(name)
             del self.tokens[name]
             return []
-        return outbox_rows.due_rows(self.db, name, self.clock(), self.batch_size)
+        # A sink that failed last is asked with one event: half open, as circuits are called.
+        limit = 1 if outbox_rows.failures_of(self.db, name) else self.batch_size
+        return outbox_rows.due_rows(self.db, name, self.clock(), limit)
 
-    def _leave_alone(self, name: str, error: str) -> None:
+    def _leave_alone(self, name: str, error: str, at_least: float = 0.0) -> None:
         failures = outbox_rows.failures_of(self.db, name)
-        until = self.clock() + timedelta(seconds=self.retry.wait(failures, self.chance()))
+        wait = max(at_least, self.retry.wait(failures, self.chance()))
+        until = self.clock() + timedelta(seconds=wait)
         outbox_rows.leave_alone(self.db, name, self.tokens[name], error, until)
         self.errors[name] = error
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pyarrow as pa
 
@@ -68,6 +68,8 @@ class Receipt:
     """What a sink says of one event. ok: accepted for good; else retry says whether to try again.
 
     detail: a short proof (file and offset, request id, status); it never holds content.
+    blame: to what a failure is laid. "sink": it was away or busy, whatever the event; that costs the
+    event no try, and the sink is left alone for a while (at least retry_after_s seconds).
     """
 
     event_id: str
@@ -75,6 +77,7 @@ class Receipt:
     detail: str = ""
     retry: bool = True
     retry_after_s: float | None = None
+    blame: Literal["event", "sink"] = "event"
 
 
 class Sink(Protocol):

@@ -198,7 +198,11 @@ class StoredViolation:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLag:
-    """How far one sink is behind. oldest: when the oldest pending event was made."""
+    """How far one sink is behind. oldest: when the oldest pending event was made.
+
+    circuit: closed (the sink answers), open (left alone until retry_at, UTC), half-open (the next
+    try is one event). failures: tries in a row at which it was away or busy.
+    """
 
     sink: str
     pending: int
@@ -206,6 +210,9 @@ class OutboxLag:
     dead: int
     oldest: str | None
     last_error: str | None
+    circuit: Literal["closed", "open", "half-open"] = "closed"
+    failures: int = 0
+    retry_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

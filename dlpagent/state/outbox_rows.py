@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Update,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from dlpagent.state.database import Database
 from dlpagent.state.leases import has_ended
@@ -127,33 +139,52 @@ def next_due(db: Database, sink: str) -> datetime | None:
     return None if first is None else time_of(max(first, retry_at or first))
 
 
-def settle(db: Database, sink: str, token: str, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Store what became of tries, and that the sink can be reached.
+def settle(
+    db: Database,
+    sink: str,
+    token: str,
+    outcomes: Sequence[Outcome],
+    now: datetime,
+    *,
+    answered: bool = True,
+) -> None:
+    """Store what became of tries, and that the sink is there, if it answered any of them.
 
     What was sent is stored even if the right to drain was lost meanwhile: it is true all the same.
     """
     with db.write() as connection:
-        for outcome in outcomes:
+        for status in ("sent", "pending", "dead"):
+            rows = [_settled(outcome, now) for outcome in outcomes if outcome.status == status]
+            if rows:
+                connection.execute(_settling(status, now), rows)
+        if answered:
             connection.execute(
-                update(outbox)
-                .where(outbox.c.seq == outcome.number, outbox.c.status != "sent")
-                .values(_outcome_columns(outcome, now))
+                update(sinks)
+                .where(sinks.c.sink == sink, sinks.c.token == token)
+                .values(failures=0, retry_at=None, last_error=None)
             )
-        connection.execute(
-            update(sinks)
-            .where(sinks.c.sink == sink, sinks.c.token == token)
-            .values(failures=0, retry_at=None, last_error=None)
-        )
 
 
-def _outcome_columns(outcome: Outcome, now: datetime) -> dict[str, Any]:
-    detail = outcome.detail[:_MAX_DETAIL]
-    values: dict[str, Any] = {"status": outcome.status, "attempts": outbox.c.attempts + 1}
-    if outcome.status == "sent":
-        return values | {"sent_at": moment(now), "receipt": detail, "last_error": None}
-    if outcome.next_attempt_at is not None:
-        values["next_attempt_at"] = moment(outcome.next_attempt_at)
-    return values | {"last_error": detail}
+def _settled(outcome: Outcome, now: datetime) -> dict[str, Any]:
+    return {
+        "at_seq": outcome.number,
+        "detail": outcome.detail[:_MAX_DETAIL],
+        "again": moment(outcome.next_attempt_at or now),
+    }
+
+
+def _settling(status: str, now: datetime) -> Update:
+    """One statement for every outcome of a status: a batch is settled in one go."""
+    values: dict[str, Any] = {"status": status, "attempts": outbox.c.attempts + 1}
+    if status == "sent":
+        values |= {"sent_at": moment(now), "receipt": bindparam("detail"), "last_error": None}
+    else:
+        values |= {"last_error": bindparam("detail"), "next_attempt_at": bindparam("again")}
+    return (
+        update(outbox)
+        .where(outbox.c.seq == bindparam("at_seq"), outbox.c.status != "sent")
+        .values(values)
+    )
 
 
 def failures_of(db: Database, sink: str) -> int:
@@ -195,3 +226,37 @@ def requeue_dead(db: Database, sink: str | None = None) -> int:
         statement = statement.where(outbox.c.sink == sink)
     with db.write() as connection:
         return connection.execute(statement).rowcount
+
+
+def enqueue_since(db: Database, sink: str, since: datetime) -> int:
+    """Give a sink the stored events from a time (UTC) on that it never had; returns how many.
+
+    Left out are events of violations of which the sink has a later one: an event tells the whole
+    state of its violation, and an older one behind a newer one would be out of order.
+    """
+    had, later = outbox.alias(), events.alias()
+    known = exists().where(had.c.event_id == events.c.event_id, had.c.sink == sink)
+    overtaken = exists().where(
+        had.c.sink == sink,
+        had.c.violation_id == events.c.violation_id,
+        later.c.event_id == had.c.event_id,
+        later.c.at >= events.c.at,
+    )
+    now = db.moment()
+    chosen = (
+        select(
+            events.c.event_id,
+            literal(sink),
+            events.c.violation_id,
+            literal("pending"),
+            literal(now),
+            events.c.at,
+        )
+        .where(events.c.at >= moment(since), ~known, ~overtaken)
+        .order_by(events.c.at, case({"new": 0, "changed": 1}, value=events.c.kind, else_=2))
+    )
+    columns = ("event_id", "sink", "violation_id", "status", "next_attempt_at", "created_at")
+    with db.write() as connection:
+        # Without the option, PostgreSQL's driver does not count the rows of an insert.
+        counting = insert(outbox).inline().execution_options(preserve_rowcount=True)
+        return connection.execute(counting.from_select(columns, chosen)).rowcount

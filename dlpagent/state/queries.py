@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 
 from dlpagent.state.assets import asset_id_of
 from dlpagent.state.database import Database
 from dlpagent.state.model import DeadLetter, OutboxLag, StoredProblem, StoredViolation
 from dlpagent.state.tables import assets, events, outbox, problems, run_assets, sinks, violations
+from dlpagent.state.types import moment
 from dlpagent.violations import violation_from_json
 
 _PAGE = 2_000
@@ -90,7 +91,7 @@ def outbox_lag(db: Database) -> list[OutboxLag]:
     ).group_by(outbox.c.sink, outbox.c.status)
     with db.read() as connection:
         rows = connection.execute(query).all()
-        errors = {row.sink: row.last_error for row in connection.execute(_sink_errors())}
+        health = {row.sink: row for row in connection.execute(_sink_health())}
     counts: dict[str, dict[str, int]] = {}
     oldest: dict[str, str] = {}
     for sink, status, many, created_at in rows:
@@ -104,14 +105,26 @@ def outbox_lag(db: Database) -> list[OutboxLag]:
             sent=each.get("sent", 0),
             dead=each.get("dead", 0),
             oldest=oldest.get(sink),
-            last_error=errors.get(sink),
+            **_circuit(health.get(sink), moment(db.now())),
         )
         for sink, each in sorted(counts.items())
     ]
 
 
-def _sink_errors() -> Select[Any]:
-    return select(sinks.c.sink, sinks.c.last_error)
+def _sink_health() -> Select[Any]:
+    return select(sinks.c.sink, sinks.c.last_error, sinks.c.failures, sinks.c.retry_at)
+
+
+def _circuit(row: Row[Any] | None, now: str) -> dict[str, Any]:
+    if row is None or not row.failures:
+        return {"last_error": row.last_error if row else None}
+    waits = row.retry_at is not None and row.retry_at > now
+    return {
+        "last_error": row.last_error,
+        "circuit": "open" if waits else "half-open",
+        "failures": row.failures,
+        "retry_at": row.retry_at,
+    }
 
 
 def dead_letters(db: Database, sink: str | None = None, limit: int = 1_000) -> list[DeadLetter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -266,6 +267,10 @@ class State:
     def requeue_dead(self, sink: str | None = None) -> int:
         """Let dead letters be tried again; returns how many."""
         return outbox_rows.requeue_dead(self.database, sink)
+
+    def enqueue_since(self, sink: str, since: datetime) -> int:
+        """Give a sink stored events from a time (UTC) on that it never had; returns how many."""
+        return outbox_rows.enqueue_since(self.database, sink, since)
 
 
 def _uri(asset: Asset | str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from dlpagent.errors import SinkError
@@ -318,3 +320,84 @@ def test_long_details_are_cut(state, emit, push):
     emit("a")
     push(Sink({"all": {"retry": False, "detail": "x" * 5000}}))
     assert len(state.dead_letters()[0].reason) == 500
+
+
+AWAY = {"blame": "sink", "detail": "429"}
+
+
+def test_a_busy_sink_costs_its_events_no_tries_and_is_left_alone(emit, push, clock):
+    first, second = emit("a", "b")
+    sink = Sink({"refuse": {"b": AWAY | {"retry_after_s": 17.0}}}, {"all": AWAY}, {"all": AWAY})
+    done = push(sink, retry=Retry(base=1, cap=4, max_attempts=1, patience=60))
+    assert done == Delivered(sent=2)
+    # One was taken, so the sink is there; then it is asked with growing waits.
+    assert sink.calls == [[first, second], [second], [second], [second]]
+    assert clock.slept == [17.0, 2.0, 4.0]
+
+
+def test_after_a_failure_a_sink_is_asked_with_one_event_until_it_answers(emit, push):
+    ids = emit(*"abcd")
+    sink = Sink(SinkError("down"), SinkError("down"))
+    assert push(sink, retry=Retry(base=1, patience=60)) == Delivered(sent=4)
+    assert sink.calls == [ids, ids[:1], ids[:1], ids[1:]]
+
+
+def test_a_refusal_for_good_shows_that_the_sink_is_there(emit, push):
+    ids = emit(*"abc")
+    sink = Sink(SinkError("down"), {"all": {"retry": False}})
+    assert push(sink, retry=Retry(base=1, patience=60)) == Delivered(sent=2, dead=1)
+    assert sink.calls == [ids, ids[:1], ids[1:]]
+
+
+def test_the_circuit_of_a_sink_is_told(state, emit, push, clock):
+    emit("a")
+    retry = Retry(base=600, cap=600, patience=1)
+    push(Sink(SinkError("down")), retry=retry)
+    (lag,) = state.outbox_lag()
+    assert (lag.circuit, lag.failures, lag.retry_at) == ("open", 1, "2026-01-02T03:14:05.000000Z")
+    clock.advance(600)
+    assert state.outbox_lag()[0].circuit == "half-open"
+    push(Sink())
+    (lag,) = state.outbox_lag()
+    assert (lag.circuit, lag.failures, lag.retry_at) == ("closed", 0, None)
+
+
+def test_a_sink_named_later_gets_older_events_only_when_asked(state, emit, push, clock):
+    (first,) = emit("a")
+    clock.advance(60)
+    since = clock()
+    (second, third) = emit("b", "c")
+    sink = Sink()
+    assert push({"late": sink}) == Delivered()
+    assert state.enqueue_since("late", since) == 2
+    assert state.enqueue_since("late", since) == 0
+    assert push({"late": sink}) == Delivered(sent=2)
+    assert sorted(sink.taken) == sorted([second, third])
+    assert state.enqueue_since("late", since - timedelta(days=1)) == 1
+    push({"late": sink})
+    assert sink.taken[-1] == first
+
+
+def test_an_older_event_is_not_sent_behind_a_newer_one_of_its_violation(state, emit, push, clock):
+    start = clock()
+    emit(("a", "e1"))
+    emit(("b", "e1"))
+    clock.advance(60)
+    (newer,) = emit(("a", "e2"), sinks=("s", "late"))
+    assert state.enqueue_since("late", start) == 1  # that of b
+    sink = Sink()
+    push({"late": sink})
+    assert sink.taken[0] == newer
+    assert len(sink.taken) == 2
+
+
+def test_what_a_new_sink_is_given_keeps_the_order_of_each_violation(state, emit, push, clock):
+    start = clock()
+    expected = []
+    for evidence in ("e1", "e2", "e3"):
+        expected += emit(("a", evidence))
+        clock.advance(1)
+    assert state.enqueue_since("late", start) == 3
+    sink = Sink()
+    push({"late": sink})
+    assert sink.taken == expected
