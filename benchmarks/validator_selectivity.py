@@ -70,6 +70,14 @@ SHAPES = {
     "us_dea": "AAd{7}", "us_ein": "dd-d{7}", "us_itin": "d{9}", "us_mbi": "dA*d-A*d-AAdd",
     "us_npi": "d{10}", "us_rtn": "d{9}", "us_ssn": "d{9}", "us_ssn_pre2011": "d{9}", "vin": "*{17}",
     "za_idnr": "d{13}",
+    "ar_cbu": "285d{19}", "ch_uid": "CHEd{9}", "cn_uscc": "91d{6}MA*{8}", "cusip": "d{9}",
+    "dk_cvr": "d{8}", "ec_ruc": "179d{7}001", "eg_national": "2d{13}", "eu_vat": "LUd{8}",
+    "fi_ytunnus": "d{7}-d", "gb_sedol": "*{6}d", "gt_nit": "d{7}-d", "id_npwp": "d{15}",
+    "imsi": "d{15}", "ir_national": "d{10}", "isin": "US*{9}d", "kr_brn": "d{10}",
+    "kz_iin": "d{12}", "lei": "*{18}dd", "mx_clabe": "d{18}", "no_orgnr": "9d{8}",
+    "pe_ruc": "20d{9}", "pk_cnic": "d{5}-d{7}-d", "py_ruc": "d{8}-d", "ro_cui": "d{8}",
+    "ru_ogrn": "1d{12}", "ru_snils": "d{11}", "se_orgnr": "d{6}-d{4}", "tr_vkn": "d{10}",
+    "ua_edrpou": "d{8}", "uy_rut": "21d{6}001d", "ve_rif": "Vd{9}", "vn_mst": "d{10}",
 }  # fmt: skip
 _CLASSES = {
     "d": string.digits,

@@ -24,6 +24,7 @@ from dlpagent.classifiers.validators import (
     north_america,
     north_east_europe,
     phones,
+    russia_central_asia,
     secrets,
     south_america,
     tokens,
@@ -37,8 +38,8 @@ Validator = Callable[[str], bool]
 
 _MODULES = (
     asia_pacific, azure_keys, banking, cards, china, crypto, dates, marked, middle_east,
-    network, north_america, north_east_europe, phones, secrets, south_america, tokens, urls,
-    western_europe, wrapped,
+    network, north_america, north_east_europe, phones, russia_central_asia, secrets, south_america, tokens,
+    urls, western_europe, wrapped,
 )  # fmt: skip
 VALIDATORS: Mapping[str, Validator] = MappingProxyType(
     dict(sorted((name, check) for module in _MODULES for name, check in module.VALIDATORS.items()))

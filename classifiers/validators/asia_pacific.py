@@ -1,4 +1,4 @@
-"""Numbers of Australia, Hong Kong, Japan, New Zealand, the Philippines, Singapore and Taiwan."""
+"""Numbers of Australia, Hong Kong, Japan, Korea, New Zealand, the Philippines, Singapore, Taiwan."""
 
 import re
 
@@ -160,11 +160,25 @@ def ph_umid(text: str) -> bool:
     return len(set(digits(text, 12))) > 1
 
 
+def kr_brn(text: str) -> bool:
+    """A South Korean business number: 10 digits, weights 1 3 7 1 3 7 1 3 5, check digit mod 10.
+
+    The tens of the last product are added once more; all zeros is not a number. Source: National
+    Tax Service (국세청).
+    """
+    number = digits(text, 10)
+    if not number or number == "0000000000":
+        return False
+    total = weighted(number, (1, 3, 7, 1, 3, 7, 1, 3, 5)) + int(number[8]) * 5 // 10
+    return -total % 10 == int(number[9])
+
+
 VALIDATORS = {
     "au_medicare": au_medicare,
     "au_tfn": au_tfn,
     "hk_hkid": hk_hkid,
     "jp_driver": jp_driver,
+    "kr_brn": kr_brn,
     "nz_driver": nz_driver,
     "nz_nhi": nz_nhi,
     "nz_social_welfare": nz_social_welfare,

@@ -1,4 +1,4 @@
-"""Bank identifiers: IBAN, BIC, American routing numbers."""
+"""Bank identifiers: IBAN, BIC, American routing numbers, legal entities."""
 
 import re
 from functools import cache
@@ -24,6 +24,7 @@ _BBAN = dict(
 )
 _CLASSES = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
 _LETTER_VALUES = {ord(c): str(10 + i) for i, c in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+_LEI = re.compile(r"[A-Z0-9]{18}[0-9]{2}")
 _RTN_PREFIXES = {*range(13), *range(21, 33), *range(61, 73), 80}
 
 
@@ -70,4 +71,13 @@ def us_rtn(text: str) -> bool:
     return weighted(number, (3, 7, 1, 3, 7, 1, 3, 7, 1)) % 10 == 0 and number != "000000000"
 
 
-VALIDATORS = {"bic": bic, "iban": iban, "us_rtn": us_rtn}
+def lei(text: str) -> bool:
+    """A legal entity identifier: 18 letters or digits and two check digits (ISO 7064 mod 97-10).
+
+    Source: ISO 17442.
+    """
+    code = letters_and_digits(text, 20)
+    return bool(_LEI.fullmatch(code)) and int(code.translate(_LETTER_VALUES)) % 97 == 1
+
+
+VALIDATORS = {"bic": bic, "iban": iban, "lei": lei, "us_rtn": us_rtn}

@@ -1,6 +1,7 @@
-"""Numbers of Qatar, Saudi Arabia and the United Arab Emirates."""
+"""Numbers of Egypt, Iran, Qatar, Saudi Arabia and the United Arab Emirates."""
 
-from dlpagent.classifiers.validators.arithmetic import luhn_ok
+from dlpagent.classifiers.validators.arithmetic import luhn_ok, weighted
+from dlpagent.classifiers.validators.calendar import is_day
 from dlpagent.classifiers.validators.countries import NUMERIC
 from dlpagent.classifiers.validators.text import digits
 
@@ -32,4 +33,39 @@ def qa_id(text: str) -> bool:
     return number[:1] in ("2", "3") and number[3:6] in NUMERIC
 
 
-VALIDATORS = {"ae_id": ae_id, "qa_id": qa_id, "sa_national_id": sa_national_id}
+def ir_national(text: str) -> bool:
+    """An Iranian national code: 10 digits, weights 10 to 2, sum mod 11; from 2 on eleven minus it.
+
+    One digit ten times is not a code. Source: National Organization for Civil Registration, as
+    all public implementations agree.
+    """
+    number = digits(text, 10)
+    if not number or len(set(number)) == 1:
+        return False
+    rest = weighted(number, range(10, 1, -1)) % 11
+    return int(number[9]) == (rest if rest < 2 else 11 - rest)
+
+
+# Governorates, and 88 for births abroad.
+_EGYPT = {*range(1, 5), *range(11, 20), *range(21, 30), *range(31, 36), 88}
+
+
+def eg_national(text: str) -> bool:
+    """An Egyptian national id: century 2 or 3, birth date yymmdd, governorate, serial, check digit.
+
+    The rule of the check digit is not published. Source: Civil Status Organization, Egypt.
+    """
+    number = digits(text, 14)
+    if number[:1] not in ("2", "3"):
+        return False
+    year = (1900 if number[0] == "2" else 2000) + int(number[1:3])
+    return is_day(year, int(number[3:5]), int(number[5:7])) and int(number[7:9]) in _EGYPT
+
+
+VALIDATORS = {
+    "ae_id": ae_id,
+    "eg_national": eg_national,
+    "ir_national": ir_national,
+    "qa_id": qa_id,
+    "sa_national_id": sa_national_id,
+}

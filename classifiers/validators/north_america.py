@@ -1,4 +1,4 @@
-"""Numbers of the United States and Canada."""
+"""Numbers of the United States, Canada and Mexico."""
 
 import re
 
@@ -114,9 +114,22 @@ def ca_ohip(text: str) -> bool:
     )
 
 
+def mx_clabe(text: str) -> bool:
+    """A Mexican bank account (CLABE): 17 digits weights 3, 7, 1, each product mod 10; check digit.
+
+    000 is no bank. Source: Asociación de Bancos de México, Clave Bancaria Estandarizada.
+    """
+    number = digits(text, 18)
+    if not number or number.startswith("000"):
+        return False
+    total = sum(int(digit) * (3, 7, 1)[at % 3] % 10 for at, digit in enumerate(number[:17]))
+    return -total % 10 == int(number[17])
+
+
 VALIDATORS = {
     "ca_ohip": ca_ohip,
     "ca_sin": ca_sin,
+    "mx_clabe": mx_clabe,
     "us_dea": us_dea,
     "us_itin": us_itin,
     "us_mbi": us_mbi,

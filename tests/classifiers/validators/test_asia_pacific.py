@@ -18,6 +18,8 @@ VALID = [
     (ap.hk_hkid, "g123456(A)"),  # specimen with check character A
     (ap.hk_hkid, "AB987654(3)"),  # worked example with two letters
     (ap.jp_driver, "309012345620"),  # guides on the numbering of licences
+    (ap.kr_brn, "116-82-00276"),  # an example of python-stdnum
+    (ap.kr_brn, "1248100998"),  # printed on the invoices of a large manufacturer
     (ap.nz_driver, "AB123456"),  # format only
     (ap.nz_driver, "AB111112"),
     (ap.nz_social_welfare, "111-111-112"),
@@ -44,6 +46,7 @@ INVALID = [
     (ap.au_tfn, "123456783"), (ap.au_tfn, "000000000"), (ap.au_tfn, "1234567"),
     (ap.hk_hkid, "A123456(4)"), (ap.hk_hkid, "A123456"), (ap.hk_hkid, "ABC123456(3)"),
     (ap.jp_driver, "309012345610"), (ap.jp_driver, "159012345620"), (ap.jp_driver, "30901234562"),
+    (ap.kr_brn, "116-82-00277"), (ap.kr_brn, "0000000000"), (ap.kr_brn, "116-82-0027"),
     (ap.nz_driver, "AB111111"), (ap.nz_driver, "A1123456"), (ap.nz_nhi, "ZZZ0044"),
     (ap.nz_nhi, "ZZZ00AA"), (ap.nz_nhi, "WLO9413"), (ap.nz_nhi, "DAB8233"), (ap.nz_nhi, "WLD941"),
     (ap.nz_social_welfare, "111-111-111"), (ap.nz_social_welfare, "12345678"),
@@ -67,7 +70,7 @@ def test_a_number_that_breaks_a_rule_is_not_valid(check, number):
     ("check", "number"),
     [
         (ap.au_medicare, "2123456701"[:9]), (ap.au_tfn, "123456782"), (ap.hk_hkid, "A123456(3)"),
-        (ap.nz_nhi, "WLD9413"), (ap.nz_nhi, "ZSC21TN"), (ap.sg_nric, "S1234567D"),
+        (ap.kr_brn, "1168200276"), (ap.nz_nhi, "WLD9413"), (ap.nz_nhi, "ZSC21TN"), (ap.sg_nric, "S1234567D"),
         (ap.sg_nric, "G1234567X"), (ap.sg_nric, "M1234567K"),
     ],
 )  # fmt: skip

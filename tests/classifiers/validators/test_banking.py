@@ -129,3 +129,25 @@ def test_routing_numbers_agree_with_stdnum_where_the_prefix_is_assigned():
         prefix = rng.choice([*range(1, 13), *range(21, 33), *range(61, 73), 80])
         number = f"{prefix:02}{rng.randrange(10**7):07}"
         assert banking.us_rtn(number) is stdnum_rtn.is_valid(number)
+
+
+@pytest.mark.parametrize("code", ["213800KUD8LAJWSQ9D15", "5493 000I BP32 UQZ0 KL24"])
+def test_a_published_legal_entity_identifier_is_valid(code):
+    assert banking.lei(code)
+    assert banking.lei(code.lower())
+
+
+@pytest.mark.parametrize("code", ["213800KUD8LAJWSQ9D1A", "213800KUD8LAJWSQ9D1", "1", "0" * 20])
+def test_a_wrong_end_length_or_all_zeros_is_no_legal_entity(code):
+    assert not banking.lei(code)
+
+
+def test_every_changed_or_exchanged_place_of_a_legal_entity_is_refused():
+    code = "5493000IBP32UQZ0KL24"
+    for at, char in enumerate(code):
+        kind = "0123456789" if char.isdigit() else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        for other in set(kind) - {char}:
+            assert not banking.lei(code[:at] + other + code[at + 1 :])
+    for at in range(len(code) - 1):
+        if code[at] != code[at + 1] and code[at].isdigit() == code[at + 1].isdigit():
+            assert not banking.lei(code[:at] + code[at + 1] + code[at] + code[at + 2 :])

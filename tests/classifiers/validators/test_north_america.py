@@ -31,6 +31,8 @@ VALID = [
     (na.ca_sin, "123456782"),
     (na.ca_ohip, "9876543217"),  # generated: Luhn
     (na.ca_ohip, "9876-543-217-AB"),  # with version code
+    (na.mx_clabe, "032180000118359719"),  # worked example of an encyclopaedia
+    (na.mx_clabe, "002 010 07777777777 1"),  # worked example of public texts
 ]
 INVALID = [
     (na.us_ssn, "000-12-3456"), (na.us_ssn, "666-12-3456"), (na.us_ssn, "900-12-3456"),
@@ -45,6 +47,8 @@ INVALID = [
     (na.us_mbi, "1SG4TE5MK73"), (na.us_mbi, "1EG4TE5MK7"), (na.us_mbi, "1EGATE5MK73"),
     (na.vin, "1M8GDM9A1KP042788"), (na.vin, "1M8GDM9AXKPO42788"), (na.vin, "WVWZZZ1JZXW000001"),
     (na.ca_sin, "046 454 286"), (na.ca_sin, "823456785"), (na.ca_sin, "12345678"),
+    (na.mx_clabe, "032180000118359718"), (na.mx_clabe, "03218000011835971"),
+    (na.mx_clabe, "000000000000000000"),
     (na.ca_ohip, "0876543217"), (na.ca_ohip, "9876543217A1"), (na.ca_ohip, "9876543218"),
 ]  # fmt: skip
 
@@ -65,6 +69,7 @@ def test_a_number_that_breaks_a_rule_is_not_valid(check, number):
         (na.ca_sin, "130692544"),
         (na.us_npi, "1234567893"),
         (na.ca_ohip, "9876543217"),
+        (na.mx_clabe, "032180000118359719"),
         (na.vin, "11111111111111111"),
     ],
 )
