@@ -54,6 +54,11 @@ class DetectingClassifier:
     def sit_names(self) -> Mapping[str, str]:
         return self.compiled.pack.sit_names
 
+    def warm_up(self) -> None:
+        """Compile, or load from the cache, what the inner classifier needs."""
+        if isinstance(self.inner, CascadeClassifier):
+            self.inner.warm_up()
+
     def classify(self, batch: pa.RecordBatch) -> Classified:
         """Matches in the texts of a batch of RECORD_SCHEMA. See dlpagent.ports.Classifier."""
         plain = self.inner.classify(batch)

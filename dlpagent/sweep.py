@@ -1,22 +1,25 @@
 """The sweep loop: collect → classify → decide → commit, asset by asset, resumable at every batch.
 
 Each batch becomes durable in one transaction with the checkpoint behind it (dlpagent.state), so a
-sweep cut off at any instant goes on where it was and ends as if nothing had happened.
+sweep cut off at any instant goes on where it was and ends as if nothing had happened. Reading may
+run ahead of assessing, and assessing may happen elsewhere (dlpagent.pool); commits are made here, in
+the order of reading.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from dlpagent.assess import Assessed, Assessor, label_counts
 from dlpagent.errors import BusyError, DlpAgentError, SourceError
-from dlpagent.findings import Classified, findings_of
+from dlpagent.pool import Ordered, in_this_process
 from dlpagent.ports import Classifier, Decider, Source
-from dlpagent.records import Asset, Checkpoint, ItemLevel
+from dlpagent.records import Asset, Checkpoint
 from dlpagent.state import (
     AssetProgress,
     BatchCommit,
@@ -24,13 +27,11 @@ from dlpagent.state import (
     Counters,
     Finish,
     Lease,
-    PartProblem,
     Run,
     State,
 )
 from dlpagent.state.model import RunStatus
-from dlpagent.tallies import items_of_batch
-from dlpagent.violations import ZERO_TENANT, Decision, Item, Violation, violations_of
+from dlpagent.violations import ZERO_TENANT, Item
 
 
 class Stopped(DlpAgentError):  # noqa: N818 - an outcome, not a fault
@@ -90,9 +91,24 @@ class Result:
     found: dict[str, Asset] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What reading gives: a batch of an asset between two checkpoints, or (no batch) its end."""
+
+    asset: Asset
+    lease: Lease
+    batch: pa.RecordBatch | None = None
+    before: Checkpoint | None = None
+    after: Checkpoint | None = None
+    error: str | None = None
+
+
 @dataclass(slots=True)
 class Sweep:
-    """A plan with everything it works with. should_stop is asked between batches."""
+    """A plan with everything it works with. should_stop is asked between batches.
+
+    ordered: how batches are assessed, in this process unless a pool is given.
+    """
 
     plan: Plan
     state: State
@@ -100,6 +116,7 @@ class Sweep:
     decider: Decider | None
     observer: Observer
     should_stop: Callable[[], bool] = lambda: False
+    ordered: Ordered = in_this_process
 
     def run(
         self,
@@ -118,8 +135,7 @@ class Sweep:
             work = list(self._discovered(sources, result))
             self.state.plan(run_id, [asset for _, asset in work])
             self.observer.planned([asset for _, asset in work])
-            for source, asset in work:
-                self._sweep_asset(result, source, asset)
+            self._sweep(result, work)
         except BaseException as error:
             self._finish(result, self._ending(run_id, error))
             raise
@@ -171,28 +187,41 @@ class Sweep:
         }
         self.state.finish_run(result.run_id, result.status, totals)
 
-    # --- one asset ----------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------
 
-    def _sweep_asset(self, result: Result, source: Source, asset: Asset) -> None:
-        run_id = result.run_id
-        last = None if self.plan.full else self._unchanged(asset)
-        if last is not None and last.run_id == run_id:
-            return  # named twice, or read before this run was cut off
-        if last is not None:
-            self.state.skip(run_id, asset)
-            result.unchanged += last.counters
-            self.observer.asset_skipped(asset)
-            return
-        lease = self.state.claim(run_id, asset)
+    def _sweep(self, result: Result, work: Sequence[tuple[Source, Asset]]) -> None:
+        """Read, assess and commit all assets; what is held is given back whatever happens."""
+        assessor = Assessor(self.classifier, self.decider)
+        held: dict[str, Lease] = {}
         try:
-            if lease.progress.status == "running":
-                self.observer.asset_begins(asset, lease.progress)
-                self._read_asset(run_id, lease, source, asset)
+            with closing(self._steps(result, work, held)) as steps:
+                for step, assessed in self.ordered(assessor, steps):
+                    if assessed is not None:
+                        self._commit(step, assessed)
+                        if self.should_stop():
+                            raise Stopped("the sweep was stopped", where=step.asset.uri,
+                                          remedy="Go on with --resume.")  # fmt: skip
+                    else:
+                        self._end(assessor, step)
+                        self.state.release(held.pop(step.asset.uri))
         finally:
-            self.state.release(lease)
-        progress = self.state.asset_progress(run_id, asset.uri)
-        if progress is not None:
-            self.observer.asset_ends(asset, progress)
+            for lease in held.values():
+                self.state.release(lease)
+
+    def _steps(
+        self, result: Result, work: Sequence[tuple[Source, Asset]], held: dict[str, Lease]
+    ) -> Generator[_Step]:
+        for source, asset in work:
+            last = None if self.plan.full else self._unchanged(asset)
+            if last is not None and last.run_id == result.run_id:
+                continue  # named twice, or read before this run was cut off
+            if last is not None:
+                self.state.skip(result.run_id, asset)
+                result.unchanged += last.counters
+                self.observer.asset_skipped(asset)
+                continue
+            lease = held[asset.uri] = self.state.claim(result.run_id, asset)
+            yield from self._read(source, asset, lease)
 
     def _unchanged(self, asset: Asset) -> AssetProgress | None:
         """The asset's last whole reading, if nothing that matters has changed since."""
@@ -202,109 +231,77 @@ class Sweep:
         last = self.state.last_complete(asset.uri, self.classifier.pack.hash, version)
         return last if last is not None and last.change_key == asset.change_key else None
 
-    def _read_asset(self, run_id: str, lease: Lease, source: Source, asset: Asset) -> None:
-        checkpoint = lease.progress.checkpoint
-        error = None
-        try:
-            if checkpoint is None or not checkpoint.done:
-                for batch, after in source.read(asset, checkpoint):
-                    self._commit(run_id, lease, asset, batch, checkpoint, after)
-                    checkpoint = after
-                    if self.should_stop():
-                        raise Stopped("the sweep was stopped", where=asset.uri,
-                                      remedy="Go on with --resume.")  # fmt: skip
-        except SourceError as problem:
-            error = str(problem)
-        self._close(run_id, lease, asset, checkpoint, error)
+    def _read(self, source: Source, asset: Asset, lease: Lease) -> Iterator[_Step]:
+        checkpoint, error = lease.progress.checkpoint, None
+        if lease.progress.status == "running":
+            self.observer.asset_begins(asset, lease.progress)
+            try:
+                if checkpoint is None or not checkpoint.done:
+                    for batch, after in source.read(asset, checkpoint):
+                        yield _Step(asset, lease, batch, checkpoint, after)
+                        checkpoint = after
+            except SourceError as problem:
+                error = str(problem)
+        yield _Step(asset, lease, before=checkpoint, error=error)
 
-    def _commit(
-        self,
-        run_id: str,
-        lease: Lease,
-        asset: Asset,
-        batch: pa.RecordBatch,
-        before: Checkpoint | None,
-        after: Checkpoint,
-    ) -> None:
-        classified = self.classifier.classify(batch)
-        findings = findings_of(batch, classified.matches)
-        problems = problems_of(batch, classified)
-        items = self._items(asset, batch, findings, classified)
-        decisions = [(item, self.decider.decide(item)) for item in items] if self.decider else []
-        counters = replace(counters_of(batch), labels=_label_counts(decisions))
+    # --- committing -----------------------------------------------------------------------------
+
+    def _commit(self, step: _Step, assessed: Assessed) -> None:
+        assert step.after is not None  # a step with a batch has one
         committed = self.state.commit_batch(
-            run_id,
-            lease,
+            step.lease.run_id,
+            step.lease,
             BatchCommit(
-                before=before,
-                after=after,
-                findings=findings,
-                problems=problems,
-                violations=tuple(self._violations(decisions)),
-                counters=counters,
+                before=step.before,
+                after=step.after,
+                findings=assessed.findings,
+                problems=assessed.problems,
+                violations=assessed.violations,
+                counters=assessed.counters,
                 sinks=self.plan.sinks,
                 tenant_id=self.plan.tenant_id,
             ),
         )
-        self.observer.batch_done(asset, findings, after, committed, counters)
+        self.observer.batch_done(
+            step.asset, assessed.findings, step.after, committed, assessed.counters
+        )
 
-    def _items(
-        self, asset: Asset, batch: pa.RecordBatch, findings: pa.RecordBatch, classified: Classified
-    ) -> list[Item]:
-        if "record" not in self._levels(asset):
-            return []
-        unchecked = {item.row for item in classified.incomplete}
-        return list(items_of_batch(asset, batch, findings, unchecked))
-
-    def _levels(self, asset: Asset) -> Set[ItemLevel]:
-        return self.decider.levels(asset) if self.decider else frozenset()
-
-    def _violations(self, decisions: Iterable[tuple[Item, Decision]]) -> Iterator[Violation]:
-        if self.decider is None:
-            return
-        for item, decision in decisions:
-            if decision.fired:
-                yield from violations_of(
-                    item,
-                    decision,
-                    policy=self.decider.policy,
-                    pack=self.classifier.pack,
-                    names=self.classifier.sit_names,
-                )
-
-    def _close(
-        self,
-        run_id: str,
-        lease: Lease,
-        asset: Asset,
-        checkpoint: Checkpoint | None,
-        error: str | None,
-    ) -> None:
+    def _end(self, assessor: Assessor, step: _Step) -> None:
         """Decide on the asset as a whole and mark it finished, in one more transaction."""
+        run_id, asset = step.lease.run_id, step.asset
+        if step.lease.progress.status == "running":
+            self._close(assessor, step)
+        progress = self.state.asset_progress(run_id, asset.uri)
+        if progress is not None:
+            self.observer.asset_ends(asset, progress)
+
+    def _close(self, assessor: Assessor, step: _Step) -> None:
+        run_id, asset = step.lease.run_id, step.asset
         progress = self.state.asset_progress(run_id, asset.uri)
         counters = progress.counters if progress else Counters()
         unread = any(
             many and status not in {"read", *self.plan.accept}
             for status, many in counters.statuses.items()
         )
-        decisions: list[tuple[Item, Decision]] = []
-        if self.decider is not None and "asset" in self._levels(asset):
-            item = self._asset_item(run_id, asset, counters, incomplete=unread or error is not None)
-            decisions = [(item, self.decider.decide(item))]
+        items = []
+        if "asset" in assessor.levels(asset):
+            incomplete = unread or step.error is not None
+            items = [self._asset_item(run_id, asset, counters, incomplete=incomplete)]
+        decisions = assessor.decided(items)
         recommendation = decisions[0][1].recommendation if decisions else None
         self.state.commit_batch(
             run_id,
-            lease,
+            step.lease,
             BatchCommit(
-                before=checkpoint,
-                after=checkpoint,
-                violations=tuple(self._violations(decisions)),
-                counters=Counters(labels=_label_counts(decisions)),
+                before=step.before,
+                after=step.before,
+                violations=tuple(assessor.violations(decisions)),
+                counters=Counters(labels=label_counts(decisions)),
                 sinks=self.plan.sinks,
                 tenant_id=self.plan.tenant_id,
                 finish=Finish(
-                    status="failed" if error else "incomplete" if unread else "done",
-                    error=error,
+                    status="failed" if step.error else "incomplete" if unread else "done",
+                    error=step.error,
                     recommended_label=asdict(recommendation.label) if recommendation else None,
                 ),
             ),
@@ -327,60 +324,3 @@ class Sweep:
             app=asset.app,
             incomplete=incomplete,
         )
-
-
-def counters_of(batch: pa.RecordBatch) -> Counters:
-    """What a batch holds, for the asset's counters."""
-    text = batch.column("text")
-    labels = batch.column("labels")
-    carried: dict[str, int] = {}
-    if labels.null_count < len(labels):
-        carried = _counts(pc.list_flatten(labels))
-    return Counters(
-        records=pc.sum(pc.equal(batch.column("seq"), 0)).as_py() or 0,
-        parts=batch.num_rows,
-        chars=pc.sum(pc.utf8_length(text)).as_py() or 0,
-        statuses=_counts(batch.column("status")),
-        roles=_counts(batch.column("role")),
-        carried=carried,
-    )
-
-
-def _counts(column: pa.Array) -> dict[str, int]:
-    counted = column.drop_null().value_counts()
-    values, counts = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
-    return dict(zip(values, counts, strict=True))
-
-
-def _label_counts(decisions: Iterable[tuple[Item, Decision]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for _, decision in decisions:
-        if decision.recommendation is not None:
-            label = decision.recommendation.label.id
-            counts[label] = counts.get(label, 0) + 1
-    return counts
-
-
-def problems_of(batch: pa.RecordBatch, classified: Classified) -> tuple[PartProblem, ...]:
-    """The parts of a batch that were not read, and the rules that were not applied to those read."""
-    unread = pc.indices_nonzero(pc.not_equal(batch.column("status"), "read")).to_pylist()
-    rows = unread + [item.row for item in classified.incomplete]
-    if not rows:
-        return ()
-    places = batch.select(["record_id", "part", "status", "problem", "locator"]).take(
-        pa.array(rows)
-    )
-    found = []
-    for index, place in enumerate(places.to_pylist()):
-        late = classified.incomplete[index - len(unread)] if index >= len(unread) else None
-        found.append(
-            PartProblem(
-                record_id=place["record_id"],
-                part=place["part"],
-                status="unchecked" if late else place["status"],
-                reason=late.reason if late else place["problem"] or "not read",
-                sit_id=late.sit_id if late else None,
-                locator={k: v for k, v in (place["locator"] or {}).items() if v is not None},
-            )
-        )
-    return tuple(found)

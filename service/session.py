@@ -26,6 +26,7 @@ from dlpagent.labels.policy_yaml import load_policy
 from dlpagent.labels.taxonomy import Taxonomy
 from dlpagent.labels.taxonomy_files import load_taxonomy as read_taxonomy
 from dlpagent.outbox import Delivered, Retry, drain
+from dlpagent.pool import in_this_process, in_workers
 from dlpagent.ports import Classifier, Sink, Source
 from dlpagent.service.packs import BUILTIN_NAME, above, load_packs
 from dlpagent.service.settings import Home
@@ -58,6 +59,7 @@ class Settings:
     accept: frozenset[str] = frozenset()
     full: bool = False
     fail_on: str = "high"
+    workers: int = 1
     targets: tuple[str, ...] = ()
 
 
@@ -86,8 +88,10 @@ class Session:
             accept=self.settings.accept,
             full=self.settings.full,
         )
+        workers = self.settings.workers
+        ordered = in_this_process if workers == 1 else in_workers(workers)
         sweep = Sweep(plan, self.state, self.classifier, self.decider, observer,
-                      lambda: bool(self.interrupted))  # fmt: skip
+                      lambda: bool(self.interrupted), ordered)  # fmt: skip
         lost = [(item.place, str(item.error)) for item in sources if isinstance(item, Unreachable)]
         good = [item for item in sources if not isinstance(item, Unreachable)]
         with watching_signals(self.interrupted):

@@ -24,7 +24,8 @@ STATUSES = ("unread", "protected", "opaque", "no_content", "unchecked")
 LEVELS = ("low", "medium", "high", "never")
 _KEYS = (
     "name", "state", "packs", "profile", "policy", "labels", "min_confidence", "tenant_id",
-    "sources", "sinks", "report", "accept", "full", "fail_on", "key_file",
+    "sources", "sinks", "report", "accept", "full", "fail_on", "workers",
+    "key_file",
 )  # fmt: skip
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -87,6 +88,7 @@ def _read(root: Reader, folder: Path) -> SweepFile:
         else frozenset(),
         full="full" in keys and keys["full"].boolean(),
         fail_on=keys["fail_on"].choice(LEVELS, "high") if "fail_on" in keys else "high",
+        workers=keys["workers"].integer(1, low=1, high=256) if "workers" in keys else 1,
         targets=tuple(_identity(source) for source in sources),
     )
     if settings.sinks and settings.policy is None:

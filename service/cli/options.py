@@ -43,6 +43,9 @@ KeyOption = Annotated[
         "--key-file", help="The evidence key.", show_default="$DLPAGENT_HOME/evidence.key"
     ),
 ]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=1, max=256, help="Processes that classify side by side.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 VerboseOption = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice for debug.")

@@ -16,6 +16,7 @@ from dlpagent.service.cli.options import (
     QuietOption,
     StateOption,
     VerboseOption,
+    WorkersOption,
     checked_choice,
     set_up_logging,
 )
@@ -64,6 +65,7 @@ def scan(
     full: Annotated[
         bool, typer.Option("--full", help="With --state: read unchanged assets again, too.")
     ] = False,
+    workers: WorkersOption = 1,
     key_file: KeyOption = None,
     tenant_id: Annotated[
         str | None, typer.Option(help="Entra tenant (GUID) named in events.")
@@ -97,6 +99,7 @@ def scan(
             state=state,
             resume=resume,
             full=full,
+            workers=workers,
             key_file=key_file,
             tenant_id=tenant_id,
             quiet=quiet,

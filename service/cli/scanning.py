@@ -56,6 +56,7 @@ class Request:
     state: str | None
     resume: bool
     full: bool
+    workers: int
     key_file: Path | None
     tenant_id: str | None
     quiet: bool
@@ -125,6 +126,7 @@ def settings_of(request: Request, sinks: tuple[tuple[str, str], ...]) -> Setting
         tenant_id=request.tenant_id or ZERO_TENANT,
         accept=parse_accept(request.accept),
         full=request.full,
+        workers=request.workers,
         fail_on=request.fail_on,
         targets=request.targets,
     )

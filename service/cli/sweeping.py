@@ -19,10 +19,16 @@ from dlpagent.state import Run, open_state
 from dlpagent.sweep import Stopped
 
 
-def run_sweep(file: Path, *, must_resume: bool, full: bool, quiet: bool) -> ExitCode:
+def run_sweep(
+    file: Path, *, must_resume: bool, full: bool, quiet: bool, workers: int | None = None
+) -> ExitCode:
     """Run the sweep of a file. Raises DlpAgentError for what a person must mend."""
     plan = read_sweep_file(file)
-    settings = replace(plan.settings, full=full or plan.settings.full)
+    settings = replace(
+        plan.settings,
+        full=full or plan.settings.full,
+        workers=workers or plan.settings.workers,
+    )
     with open_session(settings) as session:
         resume = _resumable(session, file, must_resume=must_resume)
         sources = list(_sources(plan))

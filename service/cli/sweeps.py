@@ -14,12 +14,20 @@ from dlpagent.service.cli.options import QuietOption, VerboseOption, checked_cho
 app = typer.Typer(help="Checkpointed sweeps from a YAML file: run, resume, status.")
 
 FileArgument = Annotated[Path, typer.Argument(help="The sweep file (docs/sweeps.md).")]
+SweepWorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, max=256, help="Processes that classify side by side.",
+        show_default="those of the file",
+    ),
+]  # fmt: skip
 
 
 @app.command()
 def run(
     file: FileArgument,
     full: Annotated[bool, typer.Option("--full", help="Read unchanged assets again, too.")] = False,
+    workers: SweepWorkersOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = 0,
 ) -> None:
@@ -30,16 +38,25 @@ def run(
     set_up_logging(verbose)
     from dlpagent.service.cli.sweeping import run_sweep
 
-    raise typer.Exit(int(run_sweep(file, must_resume=False, full=full, quiet=quiet)))
+    raise typer.Exit(
+        int(run_sweep(file, must_resume=False, full=full, workers=workers, quiet=quiet))
+    )
 
 
 @app.command()
-def resume(file: FileArgument, quiet: QuietOption = False, verbose: VerboseOption = 0) -> None:
+def resume(
+    file: FileArgument,
+    workers: SweepWorkersOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+) -> None:
     """Go on with the run of a sweep that was cut off; exits 2 when there is none."""
     set_up_logging(verbose)
     from dlpagent.service.cli.sweeping import run_sweep
 
-    raise typer.Exit(int(run_sweep(file, must_resume=True, full=False, quiet=quiet)))
+    raise typer.Exit(
+        int(run_sweep(file, must_resume=True, full=False, workers=workers, quiet=quiet))
+    )
 
 
 @app.command()

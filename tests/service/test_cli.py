@@ -112,6 +112,28 @@ def test_every_format_goes_to_its_file(
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_workers_give_the_same_findings_and_events(
+    tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(6):
+        (tmp_path / "many").mkdir(exist_ok=True)
+        (tmp_path / "many" / f"{number}.jsonl").write_bytes(corpus.read_bytes())
+    written = []
+    for workers in (1, 2):
+        events = tmp_path / f"{workers}.ocsf"
+        command = ("scan", tmp_path / "many", "--workers", workers, "--policy", "example",
+                   "--format", "jsonl,ocsf", "-o", tmp_path / f"{workers}.jsonl", "-o", events)  # fmt: skip
+        assert cli(*command, capsys=capsys)[0] == 1
+        found = [json.loads(line) for line in events.read_text().splitlines()]
+        written.append(
+            (
+                (tmp_path / f"{workers}.jsonl").read_text(),
+                [item["metadata"]["uid"] for item in found],
+            )
+        )
+    assert written[0] == written[1]
+
+
 def test_min_confidence_leaves_out_what_lies_below(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
