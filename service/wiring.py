@@ -50,6 +50,8 @@ SOURCES: tuple[SourceRow, ...] = (
     SourceRow("langfuse", f"{_SOURCES}.langfuse:Langfuse"),
     SourceRow("gemini-takeout", f"{_SOURCES}.gemini_takeout:GeminiTakeout"),
     SourceRow("qdrant-edge", f"{_SOURCES}.qdrant_edge:QdrantEdge", ("qdrant-edge",)),
+    SourceRow("chroma", f"{_SOURCES}.chroma:Chroma", ("chroma",), extra="chroma"),
+    SourceRow("lancedb", f"{_SOURCES}.lancedb:LanceDb", ("lancedb",), extra="lancedb"),
     SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
     SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),
     SourceRow("webdataset", f"{_SOURCES}.tar_shards:TarShards"),
