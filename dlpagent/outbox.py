@@ -149,8 +149,8 @@ class _Drain:
 
     def _settle(self, name: str, rows: Sequence[OutboxRow], receipts: Sequence[Receipt]) -> bool:
         """Store what became of a batch; False when the sink is to be left alone."""
-        away = [receipt for receipt in receipts if not receipt.ok and receipt.blame == "sink"]
-        untried = {receipt.event_id for receipt in away}
+        away = [receipt for receipt in receipts if not receipt.ok and receipt.blame != "event"]
+        untried = {receipt.event_id for receipt in away if receipt.blame == "sink"}
         tried = [row for row in rows if row.event.id not in untried]
         answered = any(receipt.ok or not receipt.retry for receipt in receipts)
         if tried:

@@ -69,7 +69,8 @@ class Receipt:
 
     detail: a short proof (file and offset, request id, status); it never holds content.
     blame: to what a failure is laid. "sink": it was away or busy, whatever the event; that costs the
-    event no try, and the sink is left alone for a while (at least retry_after_s seconds).
+    event no try, and the sink is left alone for a while (at least retry_after_s seconds). "either":
+    it cannot be told (an error inside the service at this event alone); both follow.
     """
 
     event_id: str
@@ -77,7 +78,7 @@ class Receipt:
     detail: str = ""
     retry: bool = True
     retry_after_s: float | None = None
-    blame: Literal["event", "sink"] = "event"
+    blame: Literal["event", "sink", "either"] = "event"
 
 
 class Sink(Protocol):

@@ -30,7 +30,8 @@ from dlpagent.pool import in_this_process, in_workers
 from dlpagent.ports import Classifier, Sink, Source
 from dlpagent.service.packs import BUILTIN_NAME, above, load_packs
 from dlpagent.service.settings import Home
-from dlpagent.service.wiring import Unreachable, open_sink
+from dlpagent.service.sink_spec import SinkSpec
+from dlpagent.service.wiring import Unreachable
 from dlpagent.state import Counters, Run, State, open_state
 from dlpagent.sweep import Observer, Plan, Result, Sweep
 from dlpagent.violations import ZERO_TENANT
@@ -54,7 +55,7 @@ class Settings:
     state: str | None = None
     key_file: Path | None = None
     min_confidence: int = 1
-    sinks: tuple[tuple[str, str], ...] = ()
+    sinks: tuple[SinkSpec, ...] = ()
     tenant_id: str = ZERO_TENANT
     accept: frozenset[str] = frozenset()
     full: bool = False
@@ -83,7 +84,7 @@ class Session:
             job=self.settings.job,
             command=self.settings.command,
             config_hash=config_hash(self.settings),
-            sinks=tuple(name for name, _ in self.settings.sinks),
+            sinks=tuple(spec.name for spec in self.settings.sinks),
             tenant_id=self.settings.tenant_id,
             accept=self.settings.accept,
             full=self.settings.full,
@@ -131,12 +132,12 @@ class Session:
         sinks: dict[str, Sink] = {}
         failures: dict[str, str] = {}
         with ExitStack() as stack:
-            for name, target in self.settings.sinks:
+            for spec in self.settings.sinks:
                 try:
-                    sinks[name] = open_sink(name, target)
-                    stack.callback(sinks[name].close)
+                    sinks[spec.name] = spec.open()
+                    stack.callback(sinks[spec.name].close)
                 except SinkError as error:
-                    failures[name] = str(error)
+                    failures[spec.name] = str(error)
             delivered = drain(
                 self.state, sinks, at_once=True, retry=Retry(patience=DELIVERY_PATIENCE_S)
             )
@@ -146,8 +147,8 @@ class Session:
 def config_hash(settings: Settings) -> str:
     """Names the settings a run was begun with, so that only the same job is resumed."""
     meaning = [
-        settings.targets, settings.packs, settings.profile, settings.policy, settings.labels, settings.sinks,
-        settings.min_confidence, sorted(settings.accept),
+        settings.targets, settings.packs, settings.profile, settings.policy, settings.labels,
+        [sink.identity for sink in settings.sinks], settings.min_confidence, sorted(settings.accept),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
 
@@ -155,6 +156,8 @@ def config_hash(settings: Settings) -> str:
 @contextmanager
 def open_session(settings: Settings) -> Iterator[Session]:
     """Open everything the settings name. Raises DlpAgentError before anything is read."""
+    for spec in settings.sinks:
+        spec.open().close()  # nothing is written; settings that are wrong are said before the sweep
     home = Home.of_environment()
     evidence = home.evidence(settings.key_file)
     pack = load_packs(settings.packs, settings.profile, home.path / "cache")

@@ -16,6 +16,7 @@ from dlpagent.classifiers.sit import Profile
 from dlpagent.errors import Problem, ProblemsError
 from dlpagent.service.packs import BUILTIN_NAME
 from dlpagent.service.session import EXAMPLE_NAME, Settings
+from dlpagent.service.sink_spec import SinkSpec
 from dlpagent.service.wiring import SINKS, SOURCES
 from dlpagent.violations import ZERO_TENANT
 from dlpagent.yaml_reader import Reader, read_yaml
@@ -152,10 +153,36 @@ def _tenant(reader: Reader | None) -> str:
     return text.lower()
 
 
-def _sinks(reader: Reader | None, folder: Path) -> tuple[tuple[str, str], ...]:
-    """A mapping of sink name to file."""
+def _sinks(reader: Reader | None, folder: Path) -> tuple[SinkSpec, ...]:
+    """A mapping of sink name to its target, or to {sink, target, settings}."""
     if reader is None:
         return ()
-    return tuple(
-        (name, str(folder / child.text())) for name, child in reader.mapping(tuple(SINKS)).items()
-    )
+    return tuple(_sink(name, child, folder) for name, child in reader.mapping().items())
+
+
+def _sink(name: str, reader: Reader, folder: Path) -> SinkSpec:
+    """The name is the kind of sink as well, unless the key sink says another."""
+    kinds = tuple(SINKS)
+    if reader.is_scalar():
+        if name not in kinds:
+            reader.problem("there is no such sink", "one of " + ", ".join(kinds), name)
+        return SinkSpec(name, _target(reader.text(), folder), name)
+    keys = reader.mapping(("sink", "target", "settings"), required=("target",))
+    if "sink" in keys:
+        kind = keys["sink"].choice(kinds, "o365")
+    else:
+        kind = name
+        if name not in kinds:
+            reader.problem("there is no such sink", "one of " + ", ".join(kinds), name,
+                           "Give it a name of its own and say its kind with the key sink.")  # fmt: skip
+    settings = keys["settings"].plain() if "settings" in keys else {}
+    if not isinstance(settings, dict):
+        keys["settings"].problem("wrong shape", "a mapping of settings")
+        settings = {}
+    target = _target(keys["target"].text(), folder) if "target" in keys else ""
+    return SinkSpec(name, target, kind, {k: _beside(k, v, folder) for k, v in settings.items()})
+
+
+def _beside(name: str, value: Any, folder: Path) -> Any:
+    """Settings that name files are relative to the sweep file, as every path in it is."""
+    return str(folder / value) if name.endswith("_file") and isinstance(value, str) else value

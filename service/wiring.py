@@ -65,6 +65,12 @@ SOURCES: tuple[SourceRow, ...] = (
 SINKS: dict[str, str] = {
     "o365": f"{_SINKS}.o365_file:O365File",
     "ocsf": f"{_SINKS}.ocsf_file:OcsfFile",
+    "purview": f"{_SINKS}.purview:Purview",
+    "purview-content": f"{_SINKS}.purview_content:PurviewContent",
+    "sentinel": f"{_SINKS}.sentinel:Sentinel",
+    "cef": f"{_SINKS}.cef_syslog:CefSyslog",
+    "webhook": f"{_SINKS}.webhook:Webhook",
+    "sql": f"{_SINKS}.sql_table:SqlTable",
 }
 
 # Folders and files no one means when they name a folder to scan.
@@ -99,13 +105,15 @@ def source_named(name: str) -> SourceRow:
     )
 
 
-def open_sink(name: str, target: str | Path) -> Sink:
-    """A sink by name, writing to its target. Raises ConfigurationError for an unknown name."""
+def open_sink(name: str, target: str | Path, **settings: Any) -> Sink:
+    """A sink by name, writing to its target. Raises ConfigurationError for what it does not know."""
     if name not in SINKS:
         raise ConfigurationError(
             f"there is no sink {name}", expected="one of " + ", ".join(sorted(SINKS)), found=name
         )
-    sink: Sink = load(SINKS[name])(target)
+    made = load(SINKS[name])
+    _check_settings(made, f"the sink {name}", str(target), settings)
+    sink: Sink = made(target, **settings)
     return sink
 
 
@@ -154,29 +162,57 @@ def _scheme_of(target: str) -> str:
 def _made(row: SourceRow, target: str, settings: dict[str, Any]) -> Source:
     """A source of its class. Raises ConfigurationError for a setting it does not know."""
     made = load(row.target)
+    _check_settings(made, f"the connector {row.name}", target, settings)
+    source: Source = made(target, **settings)
+    return source
+
+
+def _check_settings(made: Any, what: str, target: str, settings: dict[str, Any]) -> None:
+    """Raises ConfigurationError for a setting a connector does not know, misses or cannot use."""
     known = {
         name: item.default
         for name, item in list(inspect.signature(made).parameters.items())[1:]
-        if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)
+        if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY) and name != "clock"
     }
     for name, value in settings.items():
-        if type(known.get(name)) is int and (type(value) is not int or value < 1):
+        wanted = _wanted(known.get(name), value)
+        if wanted:
             raise ConfigurationError(
-                f"the setting {name} of the connector {row.name} is wrong",
+                f"the setting {name} of {what} is wrong",
                 where=target,
-                expected="a whole number from 1",
+                expected=wanted,
                 found=str(value)[:40],
             )
     unknown = [name for name in settings if name not in known]
     if unknown:
         raise ConfigurationError(
-            f"the connector {row.name} has no setting {', '.join(map(str, unknown))}",
+            f"{what} has no setting {', '.join(map(str, unknown))}",
             where=target,
             expected=f"some of {', '.join(known)}" if known else "no settings",
             found=", ".join(map(str, unknown)),
         )
-    source: Source = made(target, **settings)
-    return source
+    missing = [n for n, default in known.items() if default is inspect.Parameter.empty]
+    if missing := [name for name in missing if name not in settings]:
+        raise ConfigurationError(
+            f"{what} needs more settings",
+            where=target,
+            expected=", ".join(missing),
+            found="none of that name",
+            remedy="Name them under settings: in the sweep file.",
+        )
+
+
+def _wanted(default: Any, value: Any) -> str:
+    """What a setting with this default must be, when the value is something else."""
+    if type(default) is int and (type(value) is not int or value < 1):
+        return "a whole number from 1"
+    if type(default) is float and (type(value) not in (int, float) or not value > 0):
+        return "a number above 0"
+    if type(default) is str and type(value) is not str:
+        return "text"
+    if type(default) is tuple and (isinstance(value, str) or not isinstance(value, list | tuple)):
+        return "a list"
+    return ""
 
 
 def _stdin_form(row: SourceRow | None) -> str:

@@ -27,6 +27,7 @@ from dlpagent.service.session import (
     open_session,
     parse_level,
 )
+from dlpagent.service.sink_spec import SinkSpec, file_sink
 from dlpagent.service.summary import held_violations, report_data, summary_lines, summary_of
 from dlpagent.service.wiring import SINKS, Unreachable, open_sources
 from dlpagent.state import AssetProgress, Committed, Counters
@@ -77,7 +78,7 @@ def run_scan(request: Request) -> ExitCode:
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dlpagent-")))
         sinks = tuple(
-            (plan.format, str(plan.path or work / plan.format))
+            file_sink(plan.format, str(plan.path or work / plan.format))
             for plan in plans
             if plan.format in EVENT_FORMATS
         )
@@ -101,16 +102,16 @@ def run_scan(request: Request) -> ExitCode:
         watcher.progress.close()
         delivered = session.deliver() if sinks else None
         finish_outputs(session, result, watcher, plans)
-        for _, path in sinks:
-            if Path(path).parent == work:
-                _copy_to_stdout(Path(path))
+        for sink in sinks:
+            if Path(sink.target).parent == work:
+                _copy_to_stdout(Path(sink.target))
         if not request.quiet:
             for line in summary_lines(session, result, delivered):
                 sys.stderr.write(line + "\n")
         return exit_code(result, session.settings, delivered)
 
 
-def settings_of(request: Request, sinks: tuple[tuple[str, str], ...]) -> Settings:
+def settings_of(request: Request, sinks: tuple[SinkSpec, ...]) -> Settings:
     """The checked settings of a request."""
     return Settings(
         job="scan " + " ".join(request.targets),

@@ -21,6 +21,7 @@ from dlpagent.service.cli.scanning import (
     write_html,
 )
 from dlpagent.service.session import EXAMPLE_NAME, Session, Settings, open_session
+from dlpagent.service.sink_spec import file_sink
 from dlpagent.service.summary import held_violations, summary_lines, summary_of
 from dlpagent.service.wiring import Unreachable, open_sources
 
@@ -36,7 +37,10 @@ def run_quickstart(out: Path) -> ExitCode:
         command="quickstart",
         policy=EXAMPLE_NAME,
         state=str(out / "state.db"),
-        sinks=(("o365", str(out / "events-o365.jsonl")), ("ocsf", str(out / "events-ocsf.jsonl"))),
+        sinks=(
+            file_sink("o365", str(out / "events-o365.jsonl")),
+            file_sink("ocsf", str(out / "events-ocsf.jsonl")),
+        ),
         targets=targets,
         fail_on="never",
         full=True,

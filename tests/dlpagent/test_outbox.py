@@ -401,3 +401,25 @@ def test_what_a_new_sink_is_given_keeps_the_order_of_each_violation(state, emit,
     sink = Sink()
     push({"late": sink})
     assert sink.taken == expected
+
+
+def test_an_event_that_upsets_its_sink_is_given_up_and_holds_up_no_other(state, emit, push, clock):
+    bad, good = emit("a", "b")
+
+    class Upset(Sink):
+        """Fails whenever it sees one event; alone, it cannot be told which of the two is at fault."""
+
+        def deliver(self, events):
+            ids = [event.id for event in events]
+            self.calls.append(ids)
+            if bad not in ids:
+                return [Receipt(ident, ok=True) for ident in ids]
+            blame = "either" if len(ids) == 1 else "sink"
+            return [Receipt(ident, ok=False, detail="500", blame=blame) for ident in ids]
+
+    sink = Upset()
+    done = push(sink, retry=Retry(base=1, max_attempts=3, patience=600))
+    assert done == Delivered(sent=1, dead=1)
+    assert [letter.event_id for letter in state.dead_letters()] == [bad]
+    assert sink.calls.count([bad]) == 3
+    assert [good] in sink.calls

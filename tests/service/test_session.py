@@ -9,6 +9,7 @@ import pytest
 from dlpagent.errors import ConfigurationError
 from dlpagent.outbox import Delivered
 from dlpagent.service.session import Settings, config_hash, counts_at, exit_code, parse_level
+from dlpagent.service.sink_spec import SinkSpec
 from dlpagent.state import Counters
 from dlpagent.sweep import Result
 
@@ -72,7 +73,7 @@ def test_a_level_is_a_word_or_a_number(text: str, confidence: int | None) -> Non
         ({"targets": ("x",)}, False),
         ({"min_confidence": 75}, False),
         ({"accept": frozenset({"unread"})}, False),
-        ({"sinks": (("o365", "x"),)}, False),
+        ({"sinks": (SinkSpec("o365", "x", "o365"),)}, False),
     ],
 )
 def test_a_run_is_gone_on_with_under_the_same_settings_only(

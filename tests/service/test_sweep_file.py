@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlpagent.errors import ProblemsError
+from dlpagent.service.sink_spec import SinkSpec
 from dlpagent.service.sweep_file import SourceSpec, read_sweep_file
 from dlpagent.violations import ZERO_TENANT
 
@@ -53,7 +54,10 @@ def test_every_key_is_read_and_paths_are_relative_to_the_file(tmp_path: Path) ->
     assert (settings.labels, settings.key_file) == (f"{tmp_path}/labels.yaml", tmp_path / "key")
     assert settings.min_confidence == 66
     assert settings.tenant_id == "0f0f0f0f-0000-4000-8000-000000000001"
-    assert settings.sinks == (("o365", f"{tmp_path}/out/o365.jsonl"), ("ocsf", "/abs/ocsf.jsonl"))
+    assert settings.sinks == (
+        SinkSpec("o365", f"{tmp_path}/out/o365.jsonl", "o365"),
+        SinkSpec("ocsf", "/abs/ocsf.jsonl", "ocsf"),
+    )
     assert settings.accept == {"unread", "no_content"}
     assert (settings.full, settings.fail_on) == (True, "never")
 
@@ -87,7 +91,7 @@ def test_two_keys_are_enough(tmp_path: Path) -> None:
         (SMALL + "accept: [torn]\n", 3, "wrong value"),
         (SMALL + "full: perhaps\n", 3, "wrong value"),
         (SMALL + "fail_on: always\n", 3, "wrong value"),
-        (SMALL + "policy: example\nsinks: {kafka: x}\n", 4, "unknown key"),
+        (SMALL + "policy: example\nsinks: {kafka: x}\n", 4, "there is no such sink"),
         (SMALL + "sinks: {o365: x}\n", 3, "only a policy makes those"),
         (SMALL + "state: ~\n", 3, "wrong shape"),
         ("name: [", 2, "not valid YAML"),
@@ -115,3 +119,37 @@ def test_a_source_read_with_other_settings_is_another_job_to_resume(tmp_path: Pa
     assert targets("") == targets(", settings: {}")
     assert targets("") != targets(", settings: {batch_rows: 3}")
     assert targets("") != targets(", connector: text")
+
+
+def test_a_sink_may_have_a_name_of_its_own_and_settings(tmp_path: Path) -> None:
+    text = (
+        SMALL + "policy: example\n"
+        "sinks:\n"
+        "  alerts: {sink: webhook, target: 'https://h/x', settings: {secret_env: S, ca_file: ca.pem}}\n"
+        "  copy: {sink: o365, target: copy.jsonl}\n"
+    )
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    settings = {"secret_env": "S", "ca_file": f"{tmp_path}/ca.pem"}
+    assert read_sweep_file(path).settings.sinks == (
+        SinkSpec("alerts", "https://h/x", "webhook", settings),
+        SinkSpec("copy", f"{tmp_path}/copy.jsonl", "o365"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sink", "what"),
+    [
+        ("{kafka: {target: x}}", "there is no such sink"),
+        ("{a: {sink: kafka, target: x}}", "wrong value"),
+        ("{o365: {settings: {}}}", "target"),
+        ("{o365: {target: x, settings: [1]}}", "a mapping of settings"),
+        ("{o365: {target: x, colour: 1}}", "unknown key"),
+    ],
+)
+def test_a_sink_that_cannot_be_understood_is_named(tmp_path: Path, sink: str, what: str) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(SMALL + f"policy: example\nsinks: {sink}\n")
+    with pytest.raises(ProblemsError) as caught:
+        read_sweep_file(path)
+    assert what in str(caught.value)

@@ -1,0 +1,140 @@
+"""Writing to Graph: one request each, or twenty in a $batch; shared by the sinks of Purview."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from dlpagent.connectors.sinks._append import encode
+from dlpagent.connectors.sinks._azure import GRAPH_HOSTS, AzureToken, Login, cloud_of
+from dlpagent.connectors.sinks._batches import (
+    Piece,
+    batches_of,
+    deliver_batches,
+    is_away,
+    untried,
+)
+from dlpagent.connectors.sinks._graph_bodies import Writer, content_activity
+from dlpagent.connectors.sinks._http import Client, Reply, pinned_host
+from dlpagent.errors import ConfigurationError
+from dlpagent.ports import Receipt
+from dlpagent.violations import Event
+
+# Of JSON batching, and of one request, as documented; the rest is room for the envelope.
+MAX_BATCH: Final = 20
+MAX_BYTES: Final = 3_500_000
+
+JSON: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
+
+
+class Graph:
+    """A pinned Graph with its token. Raises ConfigurationError for a host that is not one."""
+
+    def __init__(
+        self, target: str, login: Login, *, allowed_hosts: Sequence[str], timeout_s: float
+    ) -> None:
+        allowed = GRAPH_HOSTS | {host.lower() for host in allowed_hosts}
+        cloud = cloud_of(pinned_host(target, allowed))
+        if cloud.name == "china":
+            raise ConfigurationError(
+                "Graph's data security API is not offered in this cloud",
+                where=target,
+                expected="the public cloud or one of the US government",
+                found=cloud.name,
+                remedy="Send the events to the sink sentinel instead.",
+            )
+        # The audience is the cloud's own also when a proxy stands before it.
+        self.token = AzureToken(login, cloud, f"https://{cloud.graph_host}")
+        self.client = Client(
+            target,
+            allowed_hosts=allowed,
+            ca_file=login.ca_file,
+            timeout_s=timeout_s,
+            token=self.token,
+        )
+
+    def post(self, path: str, body: bytes, **headers: str) -> Reply:
+        """POST JSON; header names with _ for -."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.post(path, body, {**JSON, **named})
+
+    def close(self) -> None:
+        """Let go of connections and tokens."""
+        self.client.close()
+        self.token.close()
+
+
+def write_activities(graph: Graph, writer: Writer, events: Sequence[Event]) -> list[Receipt]:
+    """Write events as contentActivities; one receipt per event, in order."""
+    paths = {event.id: _path(writer, event) for event in events}
+    pieces = [Piece(event.id, encode(content_activity(event, writer))) for event in events]
+    receipts: list[Receipt] = []
+    for batch in batches_of(pieces, max_count=MAX_BATCH, max_bytes=MAX_BYTES, overhead=250):
+        if is_away(receipts):
+            receipts += untried(batch, receipts)
+        else:
+            receipts += _write(graph, writer.api, batch, paths)
+    return receipts
+
+
+def _path(writer: Writer, event: Event) -> str:
+    user = writer.user_of(event.violation)
+    return f"/users/{user}/dataSecurityAndGovernance/activities/contentActivities"
+
+
+def _write(
+    graph: Graph, api: str, batch: Sequence[Piece], paths: Mapping[str, str]
+) -> list[Receipt]:
+    def one(pieces: Sequence[Piece]) -> Reply:
+        return graph.post(f"/{api}{paths[pieces[0].event_id]}", pieces[0].data)
+
+    if len(batch) == 1:
+        return deliver_batches([batch], one)
+    reply = graph.post(f"/{api}/$batch", _batch_body(batch, paths))
+    if reply.is_about_content:  # the envelope was refused: each letter goes by itself
+        return deliver_batches([[piece] for piece in batch], one)
+    if not reply.is_ok:
+        return [reply.receipt(piece.event_id, alone=False) for piece in batch]
+    answers = _answers(reply)
+    if any(answer.status == 401 for answer in answers.values()):
+        graph.token.renew()
+    silent = Reply(0, problem=f"{reply.proof} without an answer for this event")
+    return [
+        answers.get(str(index), silent).receipt(piece.event_id, alone=True)
+        for index, piece in enumerate(batch)
+    ]
+
+
+def _batch_body(batch: Sequence[Piece], paths: Mapping[str, str]) -> bytes:
+    """The envelope, written around bodies that are JSON already."""
+    parts = [
+        b'{"id":"%d","method":"POST","url":%s,"headers":{"Content-Type":"application/json"},"body":%s}'
+        % (index, json.dumps(paths[piece.event_id]).encode(), piece.data)
+        for index, piece in enumerate(batch)
+    ]
+    return b'{"requests":[' + b",".join(parts) + b"]}"
+
+
+def _answers(reply: Reply) -> dict[str, Reply]:
+    """The answers of a $batch by the id of their request; they come in any order."""
+    found = reply.json()
+    steps = found.get("responses") if isinstance(found, dict) else None
+    answers: dict[str, Reply] = {}
+    for step in steps if isinstance(steps, list) else []:
+        if isinstance(step, dict) and isinstance(step.get("status"), int):
+            answers[str(step.get("id"))] = _answer(step, reply)
+    return answers
+
+
+def _answer(step: Mapping[str, Any], reply: Reply) -> Reply:
+    given = step.get("headers")
+    headers = {str(name).lower(): str(value) for name, value in given.items()} if (
+        isinstance(given, dict)
+    ) else {}  # fmt: skip
+    ident = {
+        "request-id": reply.headers.get("request-id", ""),
+        "date": reply.headers.get("date", ""),
+    }
+    body = json.dumps(step.get("body")).encode()
+    return Reply(step["status"], {**ident, **headers}, body)
