@@ -1,8 +1,9 @@
 """Elements that a model or a store finds: the table of kinds, and the port they all come through.
 
 A kind is a module with two functions: `problems(element, file, line)` says what is wrong with its
-parameters when a pack is loaded, without loading a model; `open_detector(element)` gives a Looker. A
-new kind is one such module and one row of KINDS.
+parameters when a pack is loaded, without loading a model; `open_detector(element)` gives a Looker.
+With `describe(element)` it may tell more to `rules show`. A new kind is one such module and one row of
+KINDS.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dlpagent.classifiers.normalise import Subject
-from dlpagent.classifiers.sit import Detector, Element, Pack, Union, pattern_refs
+from dlpagent.classifiers.sit import Detector, Element, Pack, Sit, Union, pattern_refs
 from dlpagent.errors import Problem
 
 Span = tuple[int, int]
@@ -97,6 +98,17 @@ def problems_of(element: Detector, file: str, line: int) -> Iterator[Problem]:
     yield from importlib.import_module(KINDS[element.kind]).problems(element, file, line)
 
 
+def description_of(element: Detector) -> list[str]:
+    """What its kind says of a detector beyond its parameters (`describe(element)`); never a value."""
+    module = importlib.import_module(KINDS[element.kind])
+    return list(module.describe(element)) if hasattr(module, "describe") else []
+
+
+def has_content(element: Element) -> bool:
+    """Whether what an element finds stands in a store, form or model, not in the SIT file."""
+    return isinstance(element, Detector) and any(element.param(name) for name in CONTENT_PARAMS)
+
+
 def placed(elements: Mapping[str, Element], folder: Path) -> dict[str, Element]:
     """Elements with their detectors told where relative paths start, and what content they have."""
     return {
@@ -116,6 +128,41 @@ def _placed(element: Detector, folder: Path) -> Detector:
                 digest.update(file.read_bytes())
     known = digest.hexdigest()[:16] if digest.digest() != hashlib.sha256().digest() else ""
     return replace(element, folder=str(folder), digest=known)
+
+
+THROUGH = "through"
+"""The parameter that names an element, or a SIT by GUID or name, whose patterns a detector starts from."""
+
+
+def with_inner(
+    element: Detector, elements: Mapping[str, Element], sits: Mapping[str, Sit]
+) -> Detector | None:
+    """A detector with the elements its `through` names; None when nothing of that name has patterns."""
+    name = element.param(THROUGH)
+    if not isinstance(name, str) or not name or element.inner:
+        return element
+    names = [name] if name in elements else _primaries(name, sits)
+    inner: dict[str, Element] = {}
+    while names:
+        item = elements.get(names.pop())
+        if item is None or isinstance(item, Detector) or item.id in inner:
+            continue
+        inner[item.id] = item
+        names += item.of if isinstance(item, Union) else ()
+    if not inner:
+        return None
+    parts = tuple(inner[name] for name in sorted(inner))
+    digest = hashlib.sha256(f"{element.digest} {parts!r}".encode()).hexdigest()[:16]
+    return replace(element, inner=parts, digest=digest)
+
+
+def _primaries(name: str, sits: Mapping[str, Sit]) -> list[str]:
+    """The primary elements of a SIT by GUID or name."""
+    key = name.strip("{} ").casefold()
+    found = sits.get(key) or next(
+        (sit for sit in sits.values() if sit.name.casefold() == key), None
+    )
+    return [pattern.primary for pattern in found.patterns] if found else []
 
 
 def content_path(element: Detector, param: str) -> Path:

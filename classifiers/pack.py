@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from dlpagent.classifiers.detectors import placed, problems_of
+from dlpagent.classifiers.detectors import THROUGH, placed, problems_of, with_inner
 from dlpagent.classifiers.sit import (
     AnyOf,
     Condition,
@@ -243,7 +243,30 @@ def _resolve(draft: _Draft, base: Pack | None) -> None:
         for name in [*sit.filters, *(name for pattern in sit.patterns for name in pattern.filters)]:
             _bring_filter(name, sit, draft, base)
     for name, element in list(draft.elements.items()):
+        if isinstance(element, Detector):
+            _fill_in(name, element, draft, base)
         _check_element(name, element, draft)
+
+
+def _fill_in(name: str, element: Detector, draft: _Draft, base: Pack | None) -> None:
+    """Give a detector the elements it works with, of this pack or of base."""
+    elements = {**(base.elements if base else {}), **draft.elements}
+    filled = with_inner(element, elements, {**(base.sits if base else {}), **draft.sits})
+    if filled is not None:
+        draft.elements[name] = filled
+        return
+    named = str(element.param(THROUGH))
+    known = [*elements, *(sit.name for sit in (base.sits if base else {}).values())]
+    near = difflib.get_close_matches(named, known, 1)
+    draft.problems.append(
+        Problem(
+            *draft.homes[name],
+            f"{name} goes through {named}, which finds nothing here",
+            "an element, or a SIT by GUID or name, with patterns",
+            "none of that name",
+            f"Did you mean {near[0]}?" if near else "",
+        )
+    )
 
 
 def _bring_element(

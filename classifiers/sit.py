@@ -99,7 +99,7 @@ class Detector:
 
     kind names the row of classifiers/detectors.py that knows the params. folder: where relative paths
     in params start. digest: of the content behind it (model, store), so that another content is
-    another pack.
+    another pack. inner: elements of the pack that it works with, those its `through` names.
     """
 
     id: str
@@ -108,6 +108,7 @@ class Detector:
     origin: Origin = "ours"
     digest: str = ""
     folder: str = field(default="", compare=False)
+    inner: tuple[Element, ...] = ()
 
     def param(self, name: str, default: DetectorParam = "") -> DetectorParam:
         """One parameter."""
