@@ -26,7 +26,7 @@ MAX_ROWS_LOOKED_AT = 20_000
 MAX_KNOWN_WORDS = 200_000
 
 _PARAMS = (
-    "store", "primary", "through", "any", "all", "min", "max", "proximity", "key", "classification",
+    "store", "primary", "through", "any", "all", "min", "max", "proximity", "key",
 )  # fmt: skip
 _NUMBERS = ("min", "max")
 

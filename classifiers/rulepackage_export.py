@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from dlpagent.classifiers.rulepackage_edm import data_store, exact_nodes, is_exact
 from dlpagent.classifiers.rulepackage_export_elements import ElementWriter
 from dlpagent.classifiers.rulepackage_export_filters import filter_nodes, filters_attribute
 from dlpagent.classifiers.rulepackage_xml import EDM_NAMESPACE, NAMESPACE
@@ -20,6 +21,7 @@ from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,
     Condition,
+    Detector,
     Match,
     Pack,
     Pattern,
@@ -217,9 +219,8 @@ def _sit_nodes(sit: Sit, draft: _Draft) -> Iterator[Node]:
     if not patterns:
         draft.warn("it has no pattern that Purview can hold; it is not written")
         return
-    entity = node(
-        sit.attributes.get("element", "Entity"), _entity_attributes(sit, draft), *patterns
-    )
+    tag = "ExactMatch" if _has_exact(sit, draft.pack) else sit.attributes.get("element", "Entity")
+    entity = node(tag, _entity_attributes(sit, draft), *patterns)
     engine = sit.attributes.get("minEngineVersion", "")
     yield node("Version", {"minEngineVersion": engine}, entity) if engine else entity
 
@@ -233,7 +234,13 @@ def _entity_attributes(sit: Sit, draft: _Draft) -> dict[str, str]:
     if sit.filters:
         attributes["filters"] = filters_attribute(draft.pack, sit.filters, draft.warn)
     kept = {key: text for key, text in sit.attributes.items() if not key.startswith(_NOT_XML)}
+    if _has_exact(sit, draft.pack):
+        kept["dataStore"] = data_store(sit, draft.pack.elements)
     return {**attributes, **kept}
+
+
+def _has_exact(sit: Sit, pack: Pack) -> bool:
+    return any(is_exact(pack.elements.get(item.primary)) for item in sit.patterns)
 
 
 def _proximity(value: int) -> str:
@@ -243,6 +250,9 @@ def _proximity(value: int) -> str:
 def _pattern_nodes(sit: Sit, index: int, pattern: Pattern, draft: _Draft) -> Iterator[Node]:
     """A pattern, once for every id that stands for its primary element."""
     draft.line = pattern.line or sit.line
+    if _has_exact(sit, draft.pack):
+        yield from _exact_pattern(sit, pattern, draft)
+        return
     primaries = draft.elements.ids(pattern.primary)
     conditions = _conditions(pattern.conditions, draft)
     if conditions is None or not primaries:
@@ -265,6 +275,28 @@ def _pattern_nodes(sit: Sit, index: int, pattern: Pattern, draft: _Draft) -> Ite
         written = node("Pattern", attributes, _id_match(sit, primary), *conditions)
         engine = sit.attributes.get(f"engine:{index}", "")
         yield node("Version", {"minEngineVersion": engine}, written) if engine else written
+
+
+def _exact_pattern(sit: Sit, pattern: Pattern, draft: _Draft) -> Iterator[Node]:
+    """A pattern of an ExactMatch: fields of a store and nothing else."""
+    element = draft.pack.elements[pattern.primary]
+    if not isinstance(element, Detector) or not is_exact(element) or pattern.conditions:
+        draft.warn(
+            f"the pattern of confidence {pattern.confidence} asks for more than fields of a store, "
+            "which a type of exact data match cannot; it is gone",
+            "Write a type of its own for it.",
+        )
+        return
+    known = {**(draft.base.sits if draft.base else {}), **draft.pack.sits}
+    fields, fault = exact_nodes(element, sit, known)
+    if fault:
+        draft.warn(fault)
+    attributes = {"confidenceLevel": str(pattern.confidence)}
+    if pattern.proximity is not None:
+        attributes["proximity"] = _proximity(pattern.proximity)
+    if pattern.filters:
+        attributes["filters"] = filters_attribute(draft.pack, pattern.filters, draft.warn)
+    yield node("Pattern", attributes, *fields)
 
 
 def _id_match(sit: Sit, ref: str) -> Node:
@@ -325,13 +357,16 @@ def _match(match: Match, draft: _Draft, is_spliced: bool) -> list[Node] | None:
     if match.proximity is not None:
         draft.warn("proximity on a match is not in the published schema; a tenant may refuse it")
         attributes["proximity"] = _proximity(match.proximity)
-    nodes = [_match_node(ref, attributes) for ref in ids]
+    nodes = [_match_node(ref, attributes, draft.sit) for ref in ids]
     return nodes if len(nodes) == 1 or is_spliced else [node("Any", {"minMatches": "1"}, *nodes)]
 
 
-def _match_node(ref: str, attributes: dict[str, str]) -> Node:
+def _match_node(ref: str, attributes: dict[str, str], sit: Sit | None) -> Node:
     if ref.startswith("EDM:"):
-        return node("match", {"matches": ref.partition("/")[2], **attributes})
+        name = ref.partition("/")[2]
+        classification = sit.attributes.get(f"classification:{name}", "") if sit else ""
+        kept = {"classification": classification} if classification else {}
+        return node("match", {"matches": name, **kept, **attributes})
     return node("Match", {"idRef": ref, **attributes})
 
 
@@ -345,7 +380,7 @@ def _write_unused(draft: _Draft) -> None:
     }
     inherited = draft.base.elements if draft.base else {}
     for name, element in draft.pack.elements.items():
-        if name not in named and inherited.get(name) != element:
+        if name not in named and inherited.get(name) != element and not is_exact(element):
             draft.elements.ids(name)
 
 

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dlpagent.classifiers.detectors import THROUGH, placed, problems_of, with_inner
 from dlpagent.classifiers.dictionary import read_dictionary
 from dlpagent.classifiers.pack import with_hash
 from dlpagent.classifiers.regexes import regex_problem
+from dlpagent.classifiers.rulepackage_edm import exact_element
 from dlpagent.classifiers.rulepackage_parts import (
     keyword_of,
     proximity_of,
@@ -25,6 +27,7 @@ from dlpagent.classifiers.rulepackage_parts import (
 from dlpagent.classifiers.sit import (
     AnyOf,
     Condition,
+    Detector,
     Element,
     Expression,
     Filter,
@@ -73,6 +76,7 @@ class _Draft:
     file: str
     base: Pack | None
     dictionaries: Mapping[str, Path]
+    stores: Mapping[str, Path] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     elements: dict[str, Element] = field(default_factory=dict)
@@ -99,16 +103,20 @@ class _Draft:
 
 
 def read_rule_package(
-    path: Path, base: Pack | None = None, dictionaries: Mapping[str, Path] | None = None
+    path: Path,
+    base: Pack | None = None,
+    dictionaries: Mapping[str, Path] | None = None,
+    stores: Mapping[str, Path] | None = None,
 ) -> Imported:
     """Read a rule package file.
 
     base: the pack whose Func_* and Keyword_* the package may refer to. dictionaries: GUID (lower
-    case) → file of terms, one a line. Raises ProblemsError with every problem at its line, and for
+    case) → file of terms, one a line. stores: name of an exact data match store → where it was built
+    here; what refers to others is a stub. Raises ProblemsError with every problem at its line, and for
     files that are no rule package, saying what they are.
     """
     root = read_xml(path)
-    draft = _Draft(str(path), base, dictionaries or {})
+    draft = _Draft(str(path), base, dictionaries or {}, stores or {})
     _check_root(root, draft)
     header = _header(root, draft)
     rules = root.first("Rules")
@@ -116,6 +124,7 @@ def read_rule_package(
         draft.problem(root, "the package has no Rules", "a Rules element", "none")
     else:
         _read_rules(rules, draft)
+        _fill_in(rules, draft)
     _check(draft)
     pack = replace(
         header,
@@ -152,7 +161,8 @@ def _check_root(root: Node, draft: _Draft) -> None:
             "this is the schema of an exact data match store",
             "a rule package",
             "an EdmSchema",
-            "Import the rule package that refers to it.",
+            "Build a store of it: dlpagent edm build SCHEMA DATA -o STORE; then import the rule "
+            "package that refers to it.",
         )
     elif root.tag != "RulePackage":
         draft.problem(
@@ -323,7 +333,10 @@ def _add_sit(draft: _Draft, node: Node, engine: str) -> None:
     attributes = {
         name: value for name, value in node.attributes.items() if name not in _ENTITY_ATTRIBUTES
     }
-    for name in sorted(set(attributes) - {"workload", "relaxProximity", "lastModifiedTime"}):
+    honoured = {"workload", "relaxProximity", "lastModifiedTime"}
+    if node.tag == "ExactMatch":
+        honoured.add("dataStore")
+    for name in sorted(set(attributes) - honoured):
         draft.warn(node, f"the attribute {name} of {node.tag} is kept and not evaluated")
     if engine:
         attributes["minEngineVersion"] = engine
@@ -376,7 +389,7 @@ def _kept_of_sit(node: Node) -> Iterator[tuple[str, str]]:
         yield "element", node.tag
     if node.tag == "Affinity":
         yield "xml", fragment(node)
-    for match in node.within("idMatch", "IdMatch"):
+    for match in node.within("idMatch", "IdMatch", "match"):
         if "classification" in match.attributes:
             field_name = match.attributes.get("matches", "")
             yield f"classification:{field_name}", match.attributes["classification"]
@@ -416,6 +429,10 @@ def _patterns(entity: Node, draft: _Draft) -> Iterator[Pattern]:
             draft.problem(node, "the Pattern has no confidenceLevel", "1 to 100", "none")
         if "proximity" in node.attributes:
             draft.warn(node, "proximity on Pattern is outside the published schema; it is honoured")
+        exact = _exact(node, entity, draft) if entity.tag == "ExactMatch" else None
+        if exact is not None:
+            yield exact
+            continue
         yield Pattern(
             confidence=_confidence(node, "confidenceLevel", draft, 75),
             primary=_ref(primaries[0], entity, draft),
@@ -424,6 +441,53 @@ def _patterns(entity: Node, draft: _Draft) -> Iterator[Pattern]:
             filters=_filters_named(node, draft),
             line=node.line,
         )
+
+
+def _exact(node: Node, entity: Node, draft: _Draft) -> Pattern | None:
+    """A Pattern of an ExactMatch whose store is here; None when it is not, or asks for too much."""
+    name = entity.attributes.get("dataStore", "")
+    store = draft.stores.get(name)
+    if store is None:
+        return None
+    width = proximity_of(node, "proximity", draft.problem)
+    around = width or proximity_of(entity, "patternsProximity", draft.problem) or 300
+    element = exact_element(node, name, store, around)
+    if element is None:
+        draft.warn(node, "the Pattern asks for more than fields of one row; it stays a stub")
+        return None
+    while draft.elements.get(element.id, element) != element:
+        element = replace(element, id=f"{element.id}'")
+    draft.elements[element.id] = element
+    return Pattern(
+        confidence=_confidence(node, "confidenceLevel", draft, 75),
+        primary=element.id,
+        proximity=width,
+        filters=_filters_named(node, draft),
+        line=node.line,
+    )
+
+
+def _fill_in(rules: Node, draft: _Draft) -> None:
+    """Give detectors what they go through and the state of their store, and check them."""
+    elements = {**(draft.base.elements if draft.base else {}), **draft.elements}
+    sits = {**(draft.base.sits if draft.base else {}), **draft.sits}
+    for name, element in list(draft.elements.items()):
+        if not isinstance(element, Detector) or name in draft.inherited:
+            continue
+        (here,) = placed({name: element}, Path()).values()
+        assert isinstance(here, Detector)
+        filled = with_inner(here, elements, sits)
+        if filled is None:
+            draft.warn(
+                rules,
+                f"{element.param(THROUGH)}, the classification of {name}, has no patterns here; "
+                "its values are looked for word by word, which is slower",
+                "Import the type it names into the same pack.",
+            )
+            params = tuple(item for item in here.params if item[0] != THROUGH)
+            filled = replace(here, params=params)
+        draft.elements[name] = filled
+        draft.problems.extend(problems_of(filled, draft.file, rules.line))
 
 
 def _conditions(node: Node, entity: Node, draft: _Draft) -> Iterator[Condition]:

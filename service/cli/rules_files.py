@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from dlpagent.classifiers.sit import Pack
 
 FormatOption = Annotated[str, typer.Option("--format", help="text or json.")]
+EdmStoreOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--edm-store", help="NAME=STORE: the store built here for an exact data match schema."
+    ),
+]
 _FORMATS = ("text", "json")
 _YAML = (".yaml", ".yml")
 
@@ -31,13 +38,16 @@ def import_(
         list[str] | None,
         typer.Option(help="GUID=FILE: terms of a keyword dictionary the package refers to."),
     ] = None,
+    edm_store: EdmStoreOption = None,
 ) -> None:
     """Turn a rule package into a pack: one YAML per SIT, GUIDs kept."""
     from dlpagent.classifiers.pack import builtin_pack
     from dlpagent.classifiers.pack_yaml import write_pack
     from dlpagent.classifiers.rulepackage_xml import read_rule_package
 
-    imported = read_rule_package(file, builtin_pack(), dictionaries=_dictionaries(dictionary))
+    imported = read_rule_package(
+        file, builtin_pack(), _dictionaries(dictionary), _stores(edm_store)
+    )
     for warning in imported.warnings:
         sys.stderr.write(f"{warning}\n")
     write_pack(imported.pack, output, inherited=imported.inherited)
@@ -48,20 +58,25 @@ def import_(
 
 
 def _dictionaries(given: list[str] | None) -> dict[str, Path]:
+    pairs = _pairs(given, "--dictionary", "GUID=FILE", "a dictionary needs its GUID")
+    return {guid.strip("{} ").lower(): Path(file) for guid, file in pairs}
+
+
+def _stores(given: list[str] | None) -> dict[str, Path]:
+    pairs = _pairs(given, "--edm-store", "NAME=STORE", "an EDM store needs its name")
+    return {name.strip(): Path(store) for name, store in pairs}
+
+
+def _pairs(
+    given: list[str] | None, option: str, expected: str, what: str
+) -> Iterator[tuple[str, str]]:
     from dlpagent.errors import ConfigurationError
 
-    found = {}
     for item in given or ():
-        guid, equals, file = item.partition("=")
-        if not equals:
-            raise ConfigurationError(
-                "a dictionary needs its GUID",
-                where="--dictionary",
-                expected="GUID=FILE",
-                found=item,
-            )
-        found[guid.strip("{} ").lower()] = Path(file)
-    return found
+        name, equals, value = item.partition("=")
+        if not equals or not value:
+            raise ConfigurationError(what, where=option, expected=expected, found=item)
+        yield name, value
 
 
 # --- export -----------------------------------------------------------------------------------
@@ -193,6 +208,7 @@ def diff(
     after: Annotated[str, typer.Argument(help="The same, to compare it with.")],
     output_format: FormatOption = "text",
     profile: ProfileOption = "extended",
+    edm_store: EdmStoreOption = None,
 ) -> None:
     """Compare two packs by meaning: SITs, tiers, conditions, keywords, regexes, checks, filters.
 
@@ -203,7 +219,8 @@ def diff(
 
     checked_choice(output_format, "--format", _FORMATS)
     base = _base(profile)
-    found = diff_packs(_pack(before, base), _pack(after, base))
+    stores = _stores(edm_store)
+    found = diff_packs(_pack(before, base, stores), _pack(after, base, stores))
     if output_format == "json":
         document = {
             "equal": found.is_equal,
@@ -234,7 +251,7 @@ def _base(profile: str) -> Pack:
     return builtin_pack(profile)  # type: ignore[arg-type]
 
 
-def _pack(name: str, base: Pack) -> Pack:
+def _pack(name: str, base: Pack, stores: Mapping[str, Path] | None = None) -> Pack:
     """A pack by name; a file that is not YAML is a rule package, whatever it is called."""
     from dlpagent.classifiers.pack import load_pack
     from dlpagent.classifiers.rulepackage_xml import read_rule_package
@@ -244,5 +261,5 @@ def _pack(name: str, base: Pack) -> Pack:
     if name == BUILTIN_NAME:
         return base
     if path.is_file() and path.suffix.lower() not in _YAML:
-        return read_rule_package(path, base).pack
+        return read_rule_package(path, base, stores=stores).pack
     return load_pack(path, profile=base.profile, base=base)
