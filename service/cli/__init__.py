@@ -9,7 +9,7 @@ import typer
 
 from dlpagent import __version__
 from dlpagent.errors import DlpAgentError, ExitCode
-from dlpagent.service.cli import evals, explain, quickstart, rules, scan, sweeps
+from dlpagent.service.cli import edm, evals, explain, quickstart, rules, scan, sweeps
 
 app = typer.Typer(
     name="dlpagent",
@@ -42,6 +42,7 @@ app.command("quickstart")(quickstart.quickstart)
 app.command("scan")(scan.scan)
 app.add_typer(sweeps.app, name="sweep")
 app.add_typer(rules.app, name="rules")
+app.add_typer(edm.app, name="edm")
 app.command("explain")(explain.explain)
 app.command("eval")(evals.evaluate)
 
