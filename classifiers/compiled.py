@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import re2
 
 from dlpagent.classifiers.detectors import sits_with_detectors, spans_seen
 from dlpagent.classifiers.normalise import Subject, lowered, shadow_of
-from dlpagent.classifiers.regexes import Matcher, matcher
+from dlpagent.classifiers.regexes import Accept, Matcher, matcher
 from dlpagent.classifiers.sit import (
     Detector,
     Element,
@@ -90,13 +90,20 @@ class CompiledPack:
 def regex_finder(element: Regex) -> Callable[[Subject], list[Span]]:
     """Finds the matches of all expressions that every validator accepts."""
     matchers: list[Matcher] = [matcher(item.pattern) for item in element.expressions]
-    checks = [validator_of(spec) for spec in element.validators]
-    accept = (lambda value: all(check(value) for check in checks)) if checks else None
+    accept = acceptance_of(element.validators)
 
     def find(subject: Subject) -> list[Span]:
         return sorted({span for one in matchers for span in one.spans(subject, accept)})
 
     return find
+
+
+def acceptance_of(validators: Sequence[ValidatorSpec]) -> Accept | None:
+    """Whether every validator accepts a value; None when there are none."""
+    checks = [validator_of(spec) for spec in validators]
+    if len(checks) == 1:
+        return checks[0]
+    return (lambda value: all(check(value) for check in checks)) if checks else None
 
 
 def validator_of(spec: ValidatorSpec) -> Callable[[str], bool]:

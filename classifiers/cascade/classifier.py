@@ -6,23 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlpagent.classifiers.cascade.engine import Engine, Reader
+from dlpagent.classifiers.cascade.found import matches_of
 from dlpagent.classifiers.cascade.plan import Plan
 from dlpagent.classifiers.cascade.plan_cache import databases_of, is_known, known_plan
 from dlpagent.classifiers.cascade.rows import rows_of_texts
-from dlpagent.classifiers.cascade.scanner import context_bits, possible_sits
-from dlpagent.classifiers.classify import ReferenceClassifier, match_batch
+from dlpagent.classifiers.classify import ReferenceClassifier
 from dlpagent.classifiers.compiled import CompiledPack
-from dlpagent.classifiers.normalise import shadow_of
-from dlpagent.classifiers.reference import Hit, evaluate
 from dlpagent.classifiers.sit import Pack
-from dlpagent.evidence import Evidence, ValueForm
-from dlpagent.findings import Classified, Incomplete, PackRef
-
-MAX_CONTEXTS = 4_096
+from dlpagent.evidence import Evidence
+from dlpagent.findings import Classified, PackRef
 
 COLD_CHARS = 150_000
 """Texts up to here are evaluated one by one when the plan of the pack is not in the cache yet."""
@@ -40,11 +36,7 @@ class CascadeClassifier:
     cache: Path | None = None
     _read_chars: int = field(init=False, default=0, repr=False)
     _plan: Plan | None = field(init=False, default=None, repr=False)
-    _forms: dict[str, ValueForm] = field(init=False, repr=False)
-    _contexts: dict[str, int] = field(init=False, default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        self._forms = {sit.id: sit.value for sit in self.compiled.sits}
+    _ready: Engine | None = field(init=False, default=None, repr=False)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (CascadeClassifier, (self.compiled, self.evidence, self.cache))
@@ -93,44 +85,14 @@ class CascadeClassifier:
         return self.cache is not None and self._read_chars < COLD_CHARS
 
     def _scanned(self, batch: pa.RecordBatch) -> Classified:
-        hits: list[tuple[int, Hit]] = []
-        incomplete: list[Incomplete] = []
-        texts, contexts = batch.column("text"), batch.column("context")
-        bits = self._context_bits(contexts)
-        for rows in rows_of_texts(texts):
-            here = {row - rows.first: mask for row, mask in bits.items() if row >= rows.first}
-            found = possible_sits(self.plan, rows, here)
-            for place in sorted(found):
-                row = rows.first + place
-                sits = [self.compiled.sits[number] for number in sorted(found[place].sits)]
-                result = evaluate(
-                    self.compiled,
-                    texts[row].as_py(),
-                    contexts[row].as_py() or "",
-                    sits,
-                    found[place].primaries,
-                )
-                hits.extend((row, hit) for hit in result.hits)
-                incomplete.extend(Incomplete(row, sit, why) for sit, why in result.incomplete)
-        return Classified(match_batch(hits, self._forms, self.evidence), tuple(incomplete))
+        reader = Reader(self._engine(), batch.column("text"), batch.column("context"))
+        found = [reader.read(rows) for rows in rows_of_texts(batch.column("text"))]
+        return Classified(
+            matches_of(self.compiled.sits, found, self.evidence),
+            tuple(one for part in found for one in part.incomplete),
+        )
 
-    def _context_bits(self, contexts: pa.Array) -> dict[int, int]:
-        """Row → keyword bits of its context, for rows whose context holds any."""
-        if contexts.null_count == len(contexts):
-            return {}
-        encoded = pc.fill_null(contexts, "").dictionary_encode()
-        if len(self._contexts) > MAX_CONTEXTS:
-            self._contexts.clear()
-        bits = [self._bits_of(text) for text in encoded.dictionary.to_pylist()]
-        if not any(bits):
-            return {}
-        codes = encoded.indices.to_numpy(zero_copy_only=False)
-        rows = np.flatnonzero(np.isin(codes, [code for code, mask in enumerate(bits) if mask]))
-        return {row: bits[codes[row]] for row in rows.tolist()}
-
-    def _bits_of(self, text: str) -> int:
-        known = self._contexts.get(text)
-        if known is None:
-            data = shadow_of(text).encode("utf-8", "replace")
-            known = self._contexts[text] = context_bits(self.plan, data) if data else 0
-        return known
+    def _engine(self) -> Engine:
+        if self._ready is None:
+            self._ready = Engine(self.compiled, self.plan)
+        return self._ready

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dlpagent.classifiers.cascade.automaton import TooLarge, automaton_of
 from dlpagent.classifiers.cascade.database import CASELESS, Database, Wanted, accepted
-from dlpagent.classifiers.cascade.keywords import patterns_of
+from dlpagent.classifiers.cascade.keywords import Written, written_of
 from dlpagent.classifiers.cascade.literals import literals_of
-from dlpagent.classifiers.cascade.printer import scannable
+from dlpagent.classifiers.cascade.printer import cut, scannable
 from dlpagent.classifiers.cascade.shapes import SHAPES, shapes_of
 from dlpagent.classifiers.cascade.syntax import Node, Unreadable, parse, width
 from dlpagent.classifiers.regex_syntax import Untranslatable, translate
@@ -34,25 +34,26 @@ from dlpagent.classifiers.sit import (
 MAX_WIDTH_BYTES = 2_048
 """Wider expressions are looked for in whole rows."""
 MARGIN_BYTES = 16
+UNBOUNDED, UNKNOWN = -1, -2
 FEW_COPIES = 3
 MAX_TOGETHER = 32
 """Expressions in one database: more scan no faster and compile much slower."""
 
-# What an expression needs in a row: every mask must share a keyword bit with the row's.
-Needs = tuple[int, ...]
+# What a pattern needs in a row: of every set of keyword lists, one that has a hit.
+Needs = tuple[frozenset[int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Expressions looked for around the same shape. reach: bytes to each side; None: whole rows.
 
-    needs: keyword bits of which a row must have one for any of the group to count; 0: none needed.
+    needs: keyword lists of which a row must hold one for any of the group to count; (): none needed.
     expressions: those of each database, in its order.
     """
 
     shape: int
     reach: int | None
-    needs: int
+    needs: tuple[int, ...]
     databases: tuple[Database, ...]
     expressions: tuple[tuple[int, ...], ...]
 
@@ -64,8 +65,11 @@ class Plan:
     shapes, literals and singles are scanned for in all text. A family is a set of literals of which
     a match holds one, numbered behind the shapes; single_expressions are scanned for as they are.
     terms: those of keyword lists that are primary elements; words are the numbers of such lists.
-    possible: expression → (SIT, needs) pairs. elements: expression → the elements it is of.
-    always: expressions nothing can be said about.
+    keywords are those of every list in use; written[n].pattern is the number of a term's. lists: their
+    names. needs: sets of lists. patterns: the expressions (of a primary keyword list: its name).
+    possible: expression → (SIT, places in needs) pairs. elements: expression → the elements it is of.
+    heads: a match has been seen this many bytes behind its start, context before it included; widths:
+    it spans this many with its context; UNBOUNDED, UNKNOWN. always: nothing can be said about these.
     """
 
     shapes: Database
@@ -79,9 +83,14 @@ class Plan:
     words: tuple[int, ...]
     groups: tuple[Group, ...]
     keywords: Database
-    keyword_bits: tuple[int, ...]
-    possible: tuple[tuple[tuple[int, Needs], ...], ...]
+    written: tuple[Written, ...]
+    lists: tuple[str, ...]
+    needs: tuple[tuple[int, ...], ...]
+    patterns: tuple[str, ...]
+    possible: tuple[tuple[tuple[int, tuple[int, ...]], ...], ...]
     elements: tuple[tuple[str, ...], ...]
+    heads: tuple[int, ...]
+    widths: tuple[int, ...]
     always: tuple[int, ...]
     notes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
@@ -97,7 +106,8 @@ class _Expression:
 
 def plan_of(pack: Pack, sits: Sequence[Sit], cache: Path | None = None) -> Plan:
     """Analyse a pack; sits in the order their numbers stand for. Compiles nothing yet."""
-    bits = _keyword_bits(pack)
+    lists = sorted(name for name, item in pack.elements.items() if isinstance(item, Keyword))
+    bits = {name: number for number, name in enumerate(lists)}
     found: dict[str, _Expression] = {}
     words: dict[str, _Expression] = {}
     for number, sit in enumerate(sits):
@@ -120,9 +130,14 @@ def plan_of(pack: Pack, sits: Sequence[Sit], cache: Path | None = None) -> Plan:
         for ref in pattern_refs(pattern)
         for part in parts_of(pack, ref)
     }
+    used |= {pack.filters[name].processor for sit in sits for name in _filters(sit)}
     return _assembled(
-        pack, found, words, {name: bits[name] for name in bits if name in used}, cache
+        pack, found, words, {name: bits[name] for name in lists if name in used}, cache
     )
+
+
+def _filters(sit: Sit) -> list[str]:
+    return [*sit.filters, *(name for pattern in sit.patterns for name in pattern.filters)]
 
 
 def parts_of(pack: Pack, name: str) -> list[str]:
@@ -133,21 +148,16 @@ def parts_of(pack: Pack, name: str) -> list[str]:
     return [name]
 
 
-def _keyword_bits(pack: Pack) -> dict[str, int]:
-    names = sorted(name for name, item in pack.elements.items() if isinstance(item, Keyword))
-    return {name: 1 << number for number, name in enumerate(names)}
-
-
 # --- what a row must hold -----------------------------------------------------------------------
 
 
 def _needs(pattern: Pattern, pack: Pack, bits: dict[str, int]) -> Needs:
     masks = [mask for item in pattern.conditions for mask in _masks(item, pack, bits)]
-    return tuple(sorted(set(masks)))
+    return tuple(sorted(set(masks), key=sorted))
 
 
-def _masks(condition: Condition, pack: Pack, bits: dict[str, int]) -> Iterable[int]:
-    """Masks every one of which must meet the row's keywords; none when nothing can be said."""
+def _masks(condition: Condition, pack: Pack, bits: dict[str, int]) -> Iterable[frozenset[int]]:
+    """Sets of each of which a keyword list must have a hit; none when nothing can be said."""
     if isinstance(condition, AnyOf):
         if condition.min_matches < 1:
             return
@@ -155,7 +165,7 @@ def _masks(condition: Condition, pack: Pack, bits: dict[str, int]) -> Iterable[i
             for child in condition.children:
                 yield from _masks(child, pack, bits)
             return
-        joined = 0
+        joined: frozenset[int] = frozenset()
         for child in condition.children:
             masks = list(_masks(child, pack, bits))
             if not masks:
@@ -165,12 +175,9 @@ def _masks(condition: Condition, pack: Pack, bits: dict[str, int]) -> Iterable[i
         return
     if condition.min_count < 1:
         return
-    mask = 0
-    for name in parts_of(pack, condition.ref):
-        if not isinstance(pack.elements[name], Keyword):
-            return
-        mask |= bits[name]
-    yield mask
+    names = parts_of(pack, condition.ref)
+    if all(isinstance(pack.elements[name], Keyword) for name in names):
+        yield frozenset(bits[name] for name in names)
 
 
 # --- triggers -----------------------------------------------------------------------------------
@@ -228,15 +235,20 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
         element = pack.elements[name]
         assert isinstance(element, Keyword)
         primary_words.append(number)
-        for wanted in sorted(patterns_of(element)):
+        for wanted in sorted({term.wanted for term in written_of(element, 0)}):
             primary_terms.setdefault(wanted, []).append(number)
-    terms: dict[Wanted, int] = {}
+    terms: dict[Wanted, list[Written]] = {}
     for name, bit in bits.items():
         element = pack.elements[name]
         assert isinstance(element, Keyword)
-        for wanted in patterns_of(element):
-            terms[wanted] = terms.get(wanted, 0) | bit
+        for written in written_of(element, bit):
+            terms.setdefault(written.wanted, []).append(written)
     order = sorted(terms)
+    masks: dict[frozenset[int], int] = {}
+    for _, item in expressions:
+        for _, needs in item.users:
+            for mask in needs:
+                masks.setdefault(mask, len(masks))
     single_order = sorted(singles)
     used = sorted({shape for shape, _, _ in grouped if shape < len(SHAPES)})
     texts = sorted({text for family in families for text in family})
@@ -257,9 +269,26 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
             for key, numbers in sorted(grouped.items(), key=lambda item: (item[0][0], str(item[0])))
         ),
         keywords=Database(tuple(order), cache),
-        keyword_bits=tuple(terms[wanted] for wanted in order),
-        possible=tuple(tuple(dict.fromkeys(item.users)) for _, item in expressions),
+        written=tuple(
+            replace(one, pattern=number)
+            for number, wanted in enumerate(order)
+            for one in terms[wanted]
+        ),
+        lists=tuple(
+            sorted(name for name, item in pack.elements.items() if isinstance(item, Keyword))
+        ),
+        needs=tuple(tuple(sorted(mask)) for mask in masks),
+        patterns=tuple(pattern for pattern, _ in expressions),
+        possible=tuple(
+            tuple(
+                (sit, tuple(masks[mask] for mask in needs))
+                for sit, needs in dict.fromkeys(item.users)
+            )
+            for _, item in expressions
+        ),
         elements=tuple(tuple(dict.fromkeys(item.elements)) for _, item in expressions),
+        heads=tuple(_head(item.node) for _, item in expressions),
+        widths=tuple(_width(item.node) for _, item in expressions),
         always=tuple(always),
         notes=tuple(notes),
     )
@@ -285,6 +314,19 @@ def _reach(node: Node | None) -> int | None:
     return next(step for step in (64, 160, 512, MAX_WIDTH_BYTES) if widest + MARGIN_BYTES <= step)
 
 
+def _head(node: Node | None) -> int:
+    """How far behind a match's start what the scan finds of it can end, at most."""
+    found = None if node is None else width(cut(node))
+    return UNBOUNDED if found is None else found + MARGIN_BYTES
+
+
+def _width(node: Node | None) -> int:
+    if node is None:
+        return UNKNOWN
+    found = width(node)
+    return UNBOUNDED if found is None else found + MARGIN_BYTES
+
+
 def _group(
     key: tuple[int, int | None, bool],
     numbers: list[int],
@@ -293,7 +335,7 @@ def _group(
     cache: Path | None,
 ) -> Group:
     shape, reach, weak = key
-    needs = 0
+    needs: set[int] = set()
     if weak:
         for number in numbers:
             for _, masks in expressions[number][1].users:
@@ -305,7 +347,7 @@ def _group(
     return Group(
         shape=shape,
         reach=reach,
-        needs=needs,
+        needs=tuple(sorted(needs)),
         databases=tuple(
             Database(tuple(printed[number] for number in part), cache) for part in parts
         ),

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from dlpagent.classifiers.cascade.database import Database, read_sealed, write_sealed
 from dlpagent.classifiers.cascade.frozen import from_bytes, to_bytes
+from dlpagent.classifiers.cascade.keywords import Written
 from dlpagent.classifiers.cascade.plan import Group, Plan, plan_of
 from dlpagent.classifiers.pack import with_hash
 from dlpagent.classifiers.sit import Pack, Sit
 
-_MAGIC = b"dlpagent plan 2\n"
+_MAGIC = b"dlpagent plan 3\n"
+_CLASSES = (Plan, Group, Database, Written)
 _CODE = ("automaton", "keywords", "literals", "plan", "printer", "shapes", "syntax")
 
 
@@ -25,11 +27,11 @@ def known_plan(pack: Pack, sits: Sequence[Sit], cache: Path | None) -> Plan:
     body = read_sealed(place, _MAGIC)
     if body is not None:
         try:
-            return _with_cache(from_bytes(body, (Plan, Group, Database)), cache)
+            return _with_cache(from_bytes(body, _CLASSES), cache)
         except (ValueError, TypeError, IndexError):
             pass
     plan = plan_of(pack, sits, cache)
-    write_sealed(place, _MAGIC, to_bytes(plan, (Plan, Group, Database)))
+    write_sealed(place, _MAGIC, to_bytes(plan, _CLASSES))
     return plan
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import re2
@@ -19,22 +20,40 @@ CHUNK_BYTES = 4 << 20
 """Text scanned in one go; a row longer than this is a chunk of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
     """Some rows of a batch. data: LF row LF row LF …; row n is data[starts[n]:ends[n]], an LF behind.
 
-    first: the batch row that row 0 is.
+    first: the batch row that row 0 is. moved: rows whose text lost characters on being folded.
     """
 
     data: bytes
     starts: Ints
     ends: Ints
     first: int
+    moved: frozenset[int] = frozenset()
+    is_ascii: bool = field(init=False)
+    char_starts: Ints = field(init=False)
+    char_ends: Ints = field(init=False)
+    _inner: npt.NDArray[np.uint32] | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.is_ascii = self.data.isascii()
+        if not self.is_ascii:
+            octets = np.frombuffer(self.data, dtype=np.uint8)
+            self._inner = np.flatnonzero((octets & 0xC0) == 0x80).astype(np.uint32)
+        self.char_starts, self.char_ends = self.chars(self.starts), self.chars(self.ends)
 
     def rows_of(self, ends: Ints) -> Ints:
         """The rows in which matches end (an LF belongs to the row before it)."""
         found = np.searchsorted(self.starts, ends - 1, side="right") - 1
         return np.maximum(found, 0)
+
+    def chars(self, offsets: Ints) -> Ints:
+        """Code point offsets in all of data, of byte offsets at the borders of characters."""
+        if self._inner is None:
+            return offsets
+        return offsets - np.searchsorted(self._inner, offsets.astype(np.uint32))
 
 
 def rows_of_texts(texts: pa.Array) -> Iterator[Rows]:
@@ -56,11 +75,12 @@ def _chunks(lengths: Ints) -> Iterator[tuple[int, int]]:
 
 def _rows(texts: pa.Array, lengths: Ints, first: int) -> Rows:
     data = _joined(texts)
+    moved: frozenset[int] = frozenset()
     if not data.isascii():
-        texts, lengths = _shadowed(texts, lengths, data)
+        texts, lengths, moved = _shadowed(texts, lengths, data)
         data = _joined(texts)
     ends = np.cumsum(lengths + 1)
-    return Rows(data, ends - lengths, ends, first)
+    return Rows(data, ends - lengths, ends, first, moved)
 
 
 def _joined(texts: pa.Array) -> bytes:
@@ -76,27 +96,34 @@ def _joined(texts: pa.Array) -> bytes:
     return b"".join((b"\n", memoryview(values)[int(at[0]) : int(at[-1])]))
 
 
-def _shadowed(texts: pa.Array, lengths: Ints, data: bytes) -> tuple[pa.Array, Ints]:
-    """The texts with those that fold to something else replaced by their shadow."""
+def _shadowed(texts: pa.Array, lengths: Ints, data: bytes) -> tuple[pa.Array, Ints, frozenset[int]]:
+    """The texts with those that fold to something else replaced by their shadow, and their lengths.
+
+    Also gives the rows whose shadow is shorter in code points.
+    """
     ends = np.cumsum(lengths + 1)
     octets = np.frombuffer(data, dtype=np.uint8)
     rows = np.unique(np.searchsorted(ends, np.flatnonzero(octets >= 128)))
     foldable = _foldable()
     mask = np.zeros(len(texts), dtype=bool)
     changed: list[str] = []
+    moved: set[int] = set()
     starts = ends - lengths
     for row in rows.tolist():
         if foldable.search(data, int(starts[row]), int(ends[row])):
-            shadow = shadow_of(texts[row].as_py())
+            text = texts[row].as_py()
+            shadow = shadow_of(text)
+            if len(shadow) != len(text):
+                moved.add(row)
             mask[row] = True
             changed.append(shadow)
     if not changed:
-        return texts, lengths
+        return texts, lengths, frozenset()
     encoded = [text.encode("utf-8", "replace") for text in changed]
     lengths = lengths.copy()
     lengths[mask] = [len(text) for text in encoded]
     replacements = pa.array([text.decode() for text in encoded], type=texts.type)
-    return pc.replace_with_mask(texts, pa.array(mask), replacements), lengths
+    return pc.replace_with_mask(texts, pa.array(mask), replacements), lengths, frozenset(moved)
 
 
 @functools.cache
@@ -123,44 +150,49 @@ def _is_plain(code: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Parts of rows gathered into one text, an LF before and behind each."""
+    """Parts of rows gathered into one text, an LF before and behind each.
+
+    ends: where parts end in it; shifts: what an offset in a part lacks to the offset in the rows.
+    """
 
     data: bytes
     ends: Ints
-    rows: Ints
+    shifts: Ints
 
     @property
     def separators(self) -> Ints:
         """Offsets of the LFs."""
         return np.concatenate([[0], self.ends])
 
-    def rows_of(self, ends: Ints) -> Ints:
-        """The rows in which matches in the gathered text end."""
+    def back(self, ends: Ints) -> Ints:
+        """Offsets in the rows of match ends (an LF belongs to the part before it)."""
         place = np.searchsorted(self.ends, ends - 1, side="left")
-        return self.rows[np.minimum(place, len(self.rows) - 1)]
+        return ends + self.shifts[np.minimum(place, len(self.ends) - 1)]
 
 
 def windows_of(rows: Rows, hit_rows: Ints, hit_ends: Ints, reach: int | None) -> Windows:
     """The text around hits, reach bytes to both sides within their rows; None: their whole rows."""
     if reach is None:
         wanted = np.unique(hit_rows)
-        return gathered(rows, wanted, rows.starts[wanted], rows.ends[wanted])
+        return gathered(rows, rows.starts[wanted], rows.ends[wanted])
     starts = np.maximum(rows.starts[hit_rows], hit_ends - reach)
     ends = np.minimum(rows.ends[hit_rows], hit_ends + reach)
-    order = np.argsort(starts, kind="stable")
-    starts, ends, hit_rows = starts[order], ends[order], hit_rows[order]
+    if np.any(starts[1:] < starts[:-1]):
+        order = np.argsort(starts, kind="stable")
+        starts, ends = starts[order], ends[order]
     new = np.ones(len(starts), dtype=bool)
     # windows of one row that touch become one; the end of an earlier row never reaches a later one
     new[1:] = starts[1:] > np.maximum.accumulate(ends)[:-1]
     first = np.flatnonzero(new)
-    return gathered(rows, hit_rows[first], starts[first], np.maximum.reduceat(ends, first))
+    return gathered(rows, starts[first], np.maximum.reduceat(ends, first))
 
 
-def gathered(rows: Rows, which: Ints, starts: Ints, ends: Ints) -> Windows:
+def gathered(rows: Rows, starts: Ints, ends: Ints) -> Windows:
     """Parts of rows as one text."""
     view = memoryview(rows.data)
     parts: list[bytes | memoryview] = [b""]
     parts.extend(view[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True))
     parts.append(b"")
     data = b"\n".join(parts)
-    return Windows(data, np.cumsum(ends - starts + 1), which)
+    found = np.cumsum(ends - starts + 1)
+    return Windows(data, found, ends - found)
