@@ -14,6 +14,13 @@ def quickstart(
     out: Annotated[
         Path, typer.Option("--out", help="Folder for report, events, state and the data scanned.")
     ] = Path("dlpagent-quickstart"),
+    with_purview: Annotated[
+        bool,
+        typer.Option(
+            "--with-purview",
+            help="Also send the violations to a Microsoft on this machine and show what it took.",
+        ),
+    ] = False,
     verbose: VerboseOption = 0,
 ) -> None:
     """Scan a ChatGPT export, a JSONL corpus and a vector store; label; write violations as events.
@@ -24,4 +31,4 @@ def quickstart(
     set_up_logging(verbose)
     from dlpagent.service.demo.run import run_quickstart
 
-    raise typer.Exit(int(run_quickstart(out)))
+    raise typer.Exit(int(run_quickstart(out, with_purview=with_purview)))

@@ -11,11 +11,12 @@ from typing import Any
 from dlpagent.errors import ConfigurationError, ExitCode
 from dlpagent.ports import Source
 from dlpagent.service.cli.scanning import Watcher, progress_for, write_html
+from dlpagent.service.pushing import existing_state, lag_line
 from dlpagent.service.session import Session, exit_code, open_session
 from dlpagent.service.summary import summary_lines
 from dlpagent.service.sweep_file import SweepFile, read_sweep_file
 from dlpagent.service.wiring import Unreachable, open_sources
-from dlpagent.state import Run, open_state
+from dlpagent.state import Run
 from dlpagent.sweep import Stopped
 
 
@@ -76,17 +77,7 @@ def _sources(plan: SweepFile) -> Iterator[Source | Unreachable]:
 def status_of(file: Path, limit: int) -> dict[str, Any]:
     """Runs, assets, violations and delivery of a sweep, as plain JSON values."""
     settings = read_sweep_file(file).settings
-    if settings.state is None:
-        raise ConfigurationError("the sweep file names no state", where=str(file))
-    if "://" not in settings.state and not Path(settings.state).exists():
-        raise ConfigurationError(
-            "the sweep has not run yet",
-            where=str(file),
-            expected=f"its state, {settings.state}",
-            found="none",
-            remedy=f"Run it: dlpagent sweep run {file}",
-        )
-    with open_state(settings.state) as state:
+    with existing_state(settings.state, file) as state:
         runs = state.runs(limit=limit, job=settings.job)
         return {
             "v": 1,
@@ -127,7 +118,4 @@ def _status_lines(found: dict[str, Any]) -> Iterator[str]:
         ", ".join(f"{many} {severity}" for severity, many in found["violations"].items()) or "none"
     )
     for lag in found["delivery"]:
-        yield (
-            f"Sink {lag['sink']}: {lag['sent']} sent, {lag['pending']} pending, {lag['dead']} dead"
-            + (f" (oldest pending {lag['oldest']})" if lag["oldest"] else "")
-        )
+        yield lag_line(lag)

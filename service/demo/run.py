@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import zipfile
+from contextlib import nullcontext
 from importlib.resources import files
 from pathlib import Path
 
@@ -20,16 +21,25 @@ from dlpagent.service.cli.scanning import (
     progress_for,
     write_html,
 )
+from dlpagent.service.demo.purview import purview_there
 from dlpagent.service.session import EXAMPLE_NAME, Session, Settings, open_session
-from dlpagent.service.sink_spec import file_sink
+from dlpagent.service.sink_spec import SinkSpec, file_sink
 from dlpagent.service.summary import held_violations, summary_lines, summary_of
 from dlpagent.service.wiring import Unreachable, open_sources
 
 VECTOR_SIZE = 32
 
 
-def run_quickstart(out: Path) -> ExitCode:
+def run_quickstart(out: Path, *, with_purview: bool = False) -> ExitCode:
     """Lay out the data below `out`, sweep it, and say where everything lies."""
+    with purview_there(out) if with_purview else nullcontext() as there:
+        code = _quickstart(out, there.sinks if there else ())
+        if there:
+            sys.stdout.writelines(f"{line}\n" for line in there.told())
+    return code
+
+
+def _quickstart(out: Path, more_sinks: tuple[SinkSpec, ...]) -> ExitCode:
     data = lay_out(out)
     targets = (str(data["export"]), str(data["corpus"]), f"qdrant-edge://{data['store'].resolve()}")
     settings = Settings(
@@ -40,6 +50,7 @@ def run_quickstart(out: Path) -> ExitCode:
         sinks=(
             file_sink("o365", str(out / "events-o365.jsonl")),
             file_sink("ocsf", str(out / "events-ocsf.jsonl")),
+            *more_sinks,
         ),
         targets=targets,
         fail_on="never",
