@@ -74,6 +74,16 @@ def write_pack(pack: Pack, folder: Path, *, inherited: Iterable[str] = ()) -> No
         _write(folder / f"{_slug(sit, taken)}.yaml", sit_document(sit, local))
 
 
+def write_sit(sit: Sit, elements: Mapping[str, Element], path: Path) -> None:
+    """Write one SIT with the elements of its own; its folder is made when it is missing."""
+    _write(path, sit_document(sit, elements))
+
+
+def write_header(header: Mapping[str, str], folder: Path) -> None:
+    """Write the pack.yaml of a folder: id, version, name, publisher, description."""
+    _write(folder / "pack.yaml", dict(header))
+
+
 def _shared_elements(pack: Pack, own: Mapping[str, Element]) -> set[str]:
     """Elements that more than one SIT, a union or a filter names, or none does."""
     uses = Counter(
@@ -273,9 +283,14 @@ def _filter(item: Filter) -> dict[str, Any]:
     }
 
 
+def slug_of(name: str) -> str:
+    """A name as a file name: lower-case ASCII letters, digits and hyphens; may be empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80]
+
+
 def _slug(sit: Sit, taken: set[str]) -> str:
-    plain = unicodedata.normalize("NFKD", sit.name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or sit.id
+    slug = slug_of(sit.name) or sit.id
     if slug in taken:
         slug = f"{slug}-{sit.id}"
     taken.add(slug)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.detectors import has_content
 from dlpagent.classifiers.pack import load_pack
 from dlpagent.classifiers.reference import Hit, evaluate
 from dlpagent.classifiers.regexes import matcher
@@ -29,16 +30,18 @@ def prove_sit(pack: CompiledPack, sit: Sit) -> list[Problem]:
     if sit.parity == "name":
         return []
     return [
-        *_completeness(sit),
+        *_completeness(pack.pack, sit),
         *(problem for example in _examples(pack, sit) for problem in example),
         *_near_misses(pack, sit),
     ]
 
 
-def _completeness(sit: Sit) -> Iterator[Problem]:
+def _completeness(pack: Pack, sit: Sit) -> Iterator[Problem]:
+    # an example of a store's rows, of a form or of a learned class would put its text into the pack
+    is_elsewhere = any(has_content(pack.elements[pattern.primary]) for pattern in sit.patterns)
     for what, many, least in (
-        ("examples", len(sit.examples), MIN_EXAMPLES),
-        ("near misses", len(sit.near_misses), MIN_NEAR_MISSES),
+        ("examples", len(sit.examples), 0 if is_elsewhere else MIN_EXAMPLES),
+        ("near misses", len(sit.near_misses), 0 if is_elsewhere else MIN_NEAR_MISSES),
         ("references", len(sit.references), 1),
     ):
         if many < least:

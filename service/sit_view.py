@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from dlpagent.classifiers.detectors import description_of
 from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,
@@ -112,5 +113,6 @@ def _element(name: str, element: Element) -> Iterator[str]:
     elif isinstance(element, Detector):
         params = ", ".join(f"{key} {value}" for key, value in element.params)
         yield f"{name}: detector {element.kind}" + (f", {params}" if params else "")
+        yield from (f"    {line}" for line in description_of(element))
     else:
         yield f"{name}: any of {', '.join(element.of)}"

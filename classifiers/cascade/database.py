@@ -95,6 +95,8 @@ def accepted(patterns: Sequence[Wanted], cache: Path | None) -> frozenset[Wanted
 
 def _accepted(patterns: list[Wanted]) -> list[Wanted]:
     """Halves are tried until what is refused stands alone: compiling many at once is slow."""
+    if not patterns:  # a pack of detectors only
+        return []
     if len(patterns) > _TRIED_AT_ONCE:
         middle = len(patterns) // 2
         return _accepted(patterns[:middle]) + _accepted(patterns[middle:])
