@@ -17,13 +17,14 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Lock
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import pyarrow as pa
 
 from dlpagent.assess import Assessed, Assessor
 from dlpagent.errors import DlpAgentError, RuleError
 from dlpagent.findings import FINDING_SCHEMA
+from dlpagent.jobs import Engine, Job, Step, Steps, steps_of
 from dlpagent.records import RECORD_SCHEMA, Asset
 
 ATTEMPTS = 2
@@ -34,59 +35,24 @@ EXIT_PATIENCE_S = 5.0
 _log = logging.getLogger(__name__)
 
 
-class Step(Protocol):
-    """What the sweep has read: a batch to be assessed, or something that only keeps its place."""
+def in_workers(count: int) -> Engine:
+    """An engine of `count` processes; this one reads, ahead by a few batches for each of them."""
 
-    @property
-    def asset(self) -> Asset: ...
-
-    @property
-    def batch(self) -> pa.RecordBatch | None: ...
-
-
-AnyStep = TypeVar("AnyStep", bound=Step)
-
-
-class Ordered(Protocol):
-    """Assesses the batches of steps; gives every step back in order, None where there is no batch.
-
-    What `steps` raises is raised when all steps before it have been given back.
-    """
-
-    def __call__(
-        self, assessor: Assessor, steps: Iterator[AnyStep]
-    ) -> Iterator[tuple[AnyStep, Assessed | None]]: ...
-
-
-def in_this_process(
-    assessor: Assessor, steps: Iterator[AnyStep]
-) -> Iterator[tuple[AnyStep, Assessed | None]]:
-    """One after the other: the next batch is read when the one before has been committed."""
-    for step in steps:
-        yield step, None if step.batch is None else assessor.assess(step.asset, step.batch)
-
-
-def in_workers(count: int) -> Ordered:
-    """In `count` processes, reading ahead by a few batches for each."""
-
-    def ordered(
-        assessor: Assessor, steps: Iterator[AnyStep]
-    ) -> Iterator[tuple[AnyStep, Assessed | None]]:
+    def engine(assessor: Assessor, jobs: Iterator[Job]) -> Steps:
         pool = WorkerPool(assessor, count)
+        steps = (step for job in jobs for step in steps_of(job))
         try:
             yield from _ahead(pool.submit, steps, count * READ_AHEAD)
         finally:
             pool.close()
 
-    return ordered
+    return engine
 
 
 def _ahead(
-    submit: Callable[[Asset, pa.RecordBatch], Future[Assessed]],
-    steps: Iterator[AnyStep],
-    window: int,
-) -> Iterator[tuple[AnyStep, Assessed | None]]:
-    waiting: deque[tuple[AnyStep, Future[Assessed] | None]] = deque()
+    submit: Callable[[Asset, pa.RecordBatch], Future[Assessed]], steps: Iterator[Step], window: int
+) -> Steps:
+    waiting: deque[tuple[Step, Future[Assessed] | None]] = deque()
     failure: BaseException | None = None
     more = True
     while more or waiting:
@@ -99,7 +65,7 @@ def _ahead(
                 more, failure = False, error
             else:
                 batch = step.batch
-                waiting.append((step, None if batch is None else submit(step.asset, batch)))
+                waiting.append((step, None if batch is None else submit(step.job.asset, batch)))
         if waiting:
             step, future = waiting.popleft()
             yield step, None if future is None else future.result()
@@ -196,7 +162,7 @@ class _Worker:
         answer = self._pipe.recv()
         if isinstance(answer, BaseException):
             raise answer
-        return _unpacked(answer)
+        return unpacked(answer)
 
     def _wait_until_ready(self) -> None:
         """A worker that cannot even load its copy is no crash of a batch: trying again is no help."""
@@ -246,7 +212,7 @@ def _work(pipe: Connection) -> None:
 
 def _outcome(assessor: Assessor, asset: Asset, batch: pa.RecordBatch) -> Any:
     try:
-        return _packed(assessor.assess(asset, batch))
+        return packed(assessor.assess(asset, batch))
     except DlpAgentError as error:
         return error
     except MemoryError:
@@ -260,12 +226,14 @@ def _outcome(assessor: Assessor, asset: Asset, batch: pa.RecordBatch) -> Any:
         )
 
 
-def _packed(assessed: Assessed) -> tuple[bytes, Any, Any, Any]:
+def packed(assessed: Assessed) -> tuple[bytes, Any, Any, Any]:
+    """As it crosses a process border."""
     findings = assessed.findings.serialize().to_pybytes()
     return findings, assessed.problems, assessed.violations, assessed.counters
 
 
-def _unpacked(answer: tuple[bytes, Any, Any, Any]) -> Assessed:
+def unpacked(answer: tuple[bytes, Any, Any, Any]) -> Assessed:
+    """What packed() was given."""
     findings, problems, violations, counters = answer
     batch = pa.ipc.read_record_batch(pa.py_buffer(findings), FINDING_SCHEMA)
     return Assessed(batch, problems, violations, counters)

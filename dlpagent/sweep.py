@@ -1,14 +1,14 @@
 """The sweep loop: collect → classify → decide → commit, asset by asset, resumable at every batch.
 
 Each batch becomes durable in one transaction with the checkpoint behind it (dlpagent.state), so a
-sweep cut off at any instant goes on where it was and ends as if nothing had happened. Reading may
-run ahead of assessing, and assessing may happen elsewhere (dlpagent.pool); commits are made here, in
-the order of reading.
+sweep cut off at any instant goes on where it was and ends as if nothing had happened. Reading and
+assessing may happen elsewhere (dlpagent.jobs); commits are made here, in the order of reading.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dlpagent.assess import Assessed, Assessor, label_counts
 from dlpagent.errors import BusyError, DlpAgentError, SourceError
-from dlpagent.pool import Ordered, in_this_process
+from dlpagent.jobs import Engine, Job, Step, in_this_process
 from dlpagent.ports import Classifier, Decider, Source
 from dlpagent.records import Asset, Checkpoint
 from dlpagent.state import (
@@ -30,6 +30,7 @@ from dlpagent.state import (
     Run,
     State,
 )
+from dlpagent.state.leases import LEASE_SECONDS
 from dlpagent.state.model import RunStatus
 from dlpagent.violations import ZERO_TENANT, Item
 
@@ -91,23 +92,11 @@ class Result:
     found: dict[str, Asset] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What reading gives: a batch of an asset between two checkpoints, or (no batch) its end."""
-
-    asset: Asset
-    lease: Lease
-    batch: pa.RecordBatch | None = None
-    before: Checkpoint | None = None
-    after: Checkpoint | None = None
-    error: str | None = None
-
-
 @dataclass(slots=True)
 class Sweep:
     """A plan with everything it works with. should_stop is asked between batches.
 
-    ordered: how batches are assessed, in this process unless a pool is given.
+    engine: how assets are read and assessed; in this process unless another is given.
     """
 
     plan: Plan
@@ -116,7 +105,8 @@ class Sweep:
     decider: Decider | None
     observer: Observer
     should_stop: Callable[[], bool] = lambda: False
-    ordered: Ordered = in_this_process
+    engine: Engine = in_this_process
+    _kept_at: float = field(default_factory=time.monotonic, init=False, repr=False)
 
     def run(
         self,
@@ -194,23 +184,32 @@ class Sweep:
         assessor = Assessor(self.classifier, self.decider)
         held: dict[str, Lease] = {}
         try:
-            with closing(self._steps(result, work, held)) as steps:
-                for step, assessed in self.ordered(assessor, steps):
+            with closing(self.engine(assessor, self._jobs(result, work, held))) as steps:
+                for step, assessed in steps:
+                    self._keep(held)
                     if assessed is not None:
                         self._commit(step, assessed)
                         if self.should_stop():
-                            raise Stopped("the sweep was stopped", where=step.asset.uri,
+                            raise Stopped("the sweep was stopped", where=step.job.asset.uri,
                                           remedy="Go on with --resume.")  # fmt: skip
                     else:
                         self._end(assessor, step)
-                        self.state.release(held.pop(step.asset.uri))
+                        self.state.release(held.pop(step.job.asset.uri))
         finally:
             for lease in held.values():
                 self.state.release(lease)
 
-    def _steps(
+    def _keep(self, held: Mapping[str, Lease]) -> None:
+        """Prolong what is held and waits for its turn; commits prolong only their own."""
+        now = time.monotonic()
+        if now - self._kept_at > LEASE_SECONDS / 5:
+            self._kept_at = now
+            for lease in held.values():
+                self.state.heartbeat(lease)
+
+    def _jobs(
         self, result: Result, work: Sequence[tuple[Source, Asset]], held: dict[str, Lease]
-    ) -> Generator[_Step]:
+    ) -> Iterator[Job]:
         for source, asset in work:
             last = None if self.plan.full else self._unchanged(asset)
             if last is not None and last.run_id == result.run_id:
@@ -221,7 +220,9 @@ class Sweep:
                 self.observer.asset_skipped(asset)
                 continue
             lease = held[asset.uri] = self.state.claim(result.run_id, asset)
-            yield from self._read(source, asset, lease)
+            if lease.progress.status == "running":
+                self.observer.asset_begins(asset, lease.progress)
+            yield Job(source, asset, lease)
 
     def _unchanged(self, asset: Asset) -> AssetProgress | None:
         """The asset's last whole reading, if nothing that matters has changed since."""
@@ -231,26 +232,14 @@ class Sweep:
         last = self.state.last_complete(asset.uri, self.classifier.pack.hash, version)
         return last if last is not None and last.change_key == asset.change_key else None
 
-    def _read(self, source: Source, asset: Asset, lease: Lease) -> Iterator[_Step]:
-        checkpoint, error = lease.progress.checkpoint, None
-        if lease.progress.status == "running":
-            self.observer.asset_begins(asset, lease.progress)
-            try:
-                if checkpoint is None or not checkpoint.done:
-                    for batch, after in source.read(asset, checkpoint):
-                        yield _Step(asset, lease, batch, checkpoint, after)
-                        checkpoint = after
-            except SourceError as problem:
-                error = str(problem)
-        yield _Step(asset, lease, before=checkpoint, error=error)
-
     # --- committing -----------------------------------------------------------------------------
 
-    def _commit(self, step: _Step, assessed: Assessed) -> None:
+    def _commit(self, step: Step, assessed: Assessed) -> None:
         assert step.after is not None  # a step with a batch has one
+        lease = step.job.lease
         committed = self.state.commit_batch(
-            step.lease.run_id,
-            step.lease,
+            lease.run_id,
+            lease,
             BatchCommit(
                 before=step.before,
                 after=step.after,
@@ -263,20 +252,21 @@ class Sweep:
             ),
         )
         self.observer.batch_done(
-            step.asset, assessed.findings, step.after, committed, assessed.counters
+            step.job.asset, assessed.findings, step.after, committed, assessed.counters
         )
 
-    def _end(self, assessor: Assessor, step: _Step) -> None:
+    def _end(self, assessor: Assessor, step: Step) -> None:
         """Decide on the asset as a whole and mark it finished, in one more transaction."""
-        run_id, asset = step.lease.run_id, step.asset
-        if step.lease.progress.status == "running":
+        run_id, asset = step.job.lease.run_id, step.job.asset
+        if step.job.lease.progress.status == "running":
             self._close(assessor, step)
         progress = self.state.asset_progress(run_id, asset.uri)
         if progress is not None:
             self.observer.asset_ends(asset, progress)
 
-    def _close(self, assessor: Assessor, step: _Step) -> None:
-        run_id, asset = step.lease.run_id, step.asset
+    def _close(self, assessor: Assessor, step: Step) -> None:
+        lease, asset = step.job.lease, step.job.asset
+        run_id = lease.run_id
         progress = self.state.asset_progress(run_id, asset.uri)
         counters = progress.counters if progress else Counters()
         unread = any(
@@ -291,7 +281,7 @@ class Sweep:
         recommendation = decisions[0][1].recommendation if decisions else None
         self.state.commit_batch(
             run_id,
-            step.lease,
+            lease,
             BatchCommit(
                 before=step.before,
                 after=step.before,

@@ -20,13 +20,14 @@ from dlpagent.classifiers.detecting import classifier_of
 from dlpagent.classifiers.sit import Pack, Profile
 from dlpagent.errors import ConfigurationError, ExitCode, SinkError
 from dlpagent.findings import LEVEL_FLOOR, LEVELS
+from dlpagent.jobs import Engine, in_this_process
 from dlpagent.labels.decide import PolicyDecider
 from dlpagent.labels.policy import EXAMPLE_POLICY
 from dlpagent.labels.policy_yaml import load_policy
 from dlpagent.labels.taxonomy import Taxonomy
 from dlpagent.labels.taxonomy_files import load_taxonomy as read_taxonomy
 from dlpagent.outbox import Delivered, Retry, drain
-from dlpagent.pool import in_this_process, in_workers
+from dlpagent.pool import in_workers
 from dlpagent.ports import Classifier, Sink, Source
 from dlpagent.service.packs import BUILTIN_NAME, above, load_packs
 from dlpagent.service.settings import Home
@@ -61,6 +62,7 @@ class Settings:
     full: bool = False
     fail_on: str = "high"
     workers: int = 1
+    engine: str = "local"
     targets: tuple[str, ...] = ()
 
 
@@ -89,10 +91,9 @@ class Session:
             accept=self.settings.accept,
             full=self.settings.full,
         )
-        workers = self.settings.workers
-        ordered = in_this_process if workers == 1 else in_workers(workers)
+        engine = engine_of(self.settings)
         sweep = Sweep(plan, self.state, self.classifier, self.decider, observer,
-                      lambda: bool(self.interrupted), ordered)  # fmt: skip
+                      lambda: bool(self.interrupted), engine)  # fmt: skip
         lost = [(item.place, str(item.error)) for item in sources if isinstance(item, Unreachable)]
         good = [item for item in sources if not isinstance(item, Unreachable)]
         with watching_signals(self.interrupted):
@@ -142,6 +143,15 @@ class Session:
                 self.state, sinks, at_once=True, retry=Retry(patience=DELIVERY_PATIENCE_S)
             )
         return replace(delivered, errors={**delivered.errors, **failures})
+
+
+def engine_of(settings: Settings) -> Engine:
+    """Who reads and classifies. Raises ConfigurationError when a package is missing."""
+    if settings.engine != "local":
+        from dlpagent.service.distributed import engine_named
+
+        return engine_named(settings.engine, settings.workers)
+    return in_this_process if settings.workers == 1 else in_workers(settings.workers)
 
 
 def config_hash(settings: Settings) -> str:

@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from dlpagent.classifiers.sit import Profile
 from dlpagent.errors import Problem, ProblemsError
+from dlpagent.service.distributed import ENGINES
 from dlpagent.service.packs import BUILTIN_NAME
 from dlpagent.service.session import EXAMPLE_NAME, Settings
 from dlpagent.service.sink_spec import SinkSpec
@@ -26,7 +27,7 @@ LEVELS = ("low", "medium", "high", "never")
 _KEYS = (
     "name", "state", "packs", "profile", "policy", "labels", "min_confidence", "tenant_id",
     "sources", "sinks", "report", "accept", "full", "fail_on", "workers",
-    "key_file",
+    "engine", "key_file",
 )  # fmt: skip
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -90,6 +91,7 @@ def _read(root: Reader, folder: Path) -> SweepFile:
         full="full" in keys and keys["full"].boolean(),
         fail_on=keys["fail_on"].choice(LEVELS, "high") if "fail_on" in keys else "high",
         workers=keys["workers"].integer(1, low=1, high=256) if "workers" in keys else 1,
+        engine=keys["engine"].choice(ENGINES, "local") if "engine" in keys else "local",
         targets=tuple(_identity(source) for source in sources),
     )
     if settings.sinks and settings.policy is None:

@@ -46,6 +46,9 @@ KeyOption = Annotated[
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=1, max=256, help="Processes that classify side by side.")
 ]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="local, ray or spark: who reads and classifies.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 VerboseOption = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice for debug.")

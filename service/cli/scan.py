@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dlpagent.service.cli.options import (
+    EngineOption,
     KeyOption,
     LabelsOption,
     PackOption,
@@ -66,6 +67,7 @@ def scan(
         bool, typer.Option("--full", help="With --state: read unchanged assets again, too.")
     ] = False,
     workers: WorkersOption = 1,
+    engine: EngineOption = "local",
     key_file: KeyOption = None,
     tenant_id: Annotated[
         str | None, typer.Option(help="Entra tenant (GUID) named in events.")
@@ -100,6 +102,7 @@ def scan(
             resume=resume,
             full=full,
             workers=workers,
+            engine=engine,
             key_file=key_file,
             tenant_id=tenant_id,
             quiet=quiet,

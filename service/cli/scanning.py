@@ -20,6 +20,7 @@ from dlpagent.outbox import Delivered
 from dlpagent.ports import Source
 from dlpagent.records import Asset, Checkpoint
 from dlpagent.service.cli.progress import Progress
+from dlpagent.service.distributed import check_engine
 from dlpagent.service.session import (
     Session,
     Settings,
@@ -58,6 +59,7 @@ class Request:
     resume: bool
     full: bool
     workers: int
+    engine: str
     key_file: Path | None
     tenant_id: str | None
     quiet: bool
@@ -128,6 +130,7 @@ def settings_of(request: Request, sinks: tuple[SinkSpec, ...]) -> Settings:
         accept=parse_accept(request.accept),
         full=request.full,
         workers=request.workers,
+        engine=check_engine(request.engine),
         fail_on=request.fail_on,
         targets=request.targets,
     )

@@ -24,7 +24,7 @@ def request(**more: object) -> Request:
         "targets": ("x",), "connector": None, "packs": ("builtin",), "profile": "extended",
         "policy": None, "labels": None, "min_confidence": "medium", "formats": None, "outputs": (),
         "fail_on": "high", "accept": "unread", "state": None, "resume": False, "full": False,
-        "workers": 1,        "key_file": None, "tenant_id": None, "quiet": True, **more,
+        "workers": 1, "engine": "local",        "key_file": None, "tenant_id": None, "quiet": True, **more,
     }  # fmt: skip
     return Request(**given)  # type: ignore[arg-type]
 
