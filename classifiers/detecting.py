@@ -15,6 +15,7 @@ import pyarrow as pa
 from dlpagent.classifiers.cascade.classifier import CascadeClassifier
 from dlpagent.classifiers.classify import match_batch
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.decoded import DecodingClassifier
 from dlpagent.classifiers.detectors import Sightings, detector_of
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import Evidences, Hit, evaluate_in
@@ -27,11 +28,14 @@ from dlpagent.ports import Classifier
 def classifier_of(pack: Pack, evidence: Evidence, cache: Path | None = None) -> Classifier:
     """The classifier of a loaded pack: the cascade, with detectors beside it if the pack asks any.
 
+    It reads texts as they are and as they read decoded (decoded.py).
     cache: a folder for compiled databases; None compiles them anew in every process.
     """
     compiled = CompiledPack(pack)
     cascade = CascadeClassifier(compiled, evidence, cache)
-    return DetectingClassifier(compiled, evidence, cascade) if compiled.detected else cascade
+    return DecodingClassifier(
+        DetectingClassifier(compiled, evidence, cascade) if compiled.detected else cascade
+    )
 
 
 @dataclass(slots=True)

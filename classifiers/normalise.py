@@ -88,6 +88,11 @@ def shadow_of(text: str) -> str:
     return text if text.isascii() else _INVISIBLE.sub("", text).translate(_FOLDING)
 
 
+def invisible_in(text: str) -> list[tuple[int, int]]:
+    """The runs of invisible characters, which are not matched: half-open, in code points."""
+    return [match.span() for match in _INVISIBLE.finditer(text)]
+
+
 @dataclass(slots=True)
 class Subject:
     """One text, ready to be matched. Offsets of methods are code points of the shadow."""

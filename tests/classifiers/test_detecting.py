@@ -13,6 +13,7 @@ import pytest
 
 from dlpagent.classifiers import detectors
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.decoded import DecodingClassifier
 from dlpagent.classifiers.detecting import DetectingClassifier, classifier_of
 from dlpagent.classifiers.detectors import Sightings, content_path
 from dlpagent.classifiers.diff import diff_packs
@@ -115,7 +116,8 @@ def test_both_kinds_of_sits_come_out_of_one_classifier_in_the_order_of_the_text(
     folder: Path,
 ) -> None:
     classifier = classifier_of(load_pack(folder), Evidence(bytes(32)))
-    assert isinstance(classifier, DetectingClassifier)
+    assert isinstance(classifier, DecodingClassifier)
+    assert isinstance(classifier.inner, DetectingClassifier)
     batch = records(["secret 1234 falcon", None, "heron", "nothing"])
     matches = classifier.classify(batch).matches.to_pylist()
     assert [(item["row"], item["start"], item["confidence"]) for item in matches] == [
