@@ -70,6 +70,12 @@ def problems(element: Detector, file: str, line: int) -> Iterator[Problem]:
             )  # fmt: skip
 
 
+def describe(element: Detector) -> Iterator[str]:
+    """What `rules show` says of the store."""
+    manifest, _ = read_manifest(content_path(element, "store"))
+    yield f"{manifest.rows:,} rows of {manifest.schema.name}, build {manifest.build}"
+
+
 def _shape_problems(element: Detector, file: str, line: int) -> Iterator[Problem]:
     for name in _NUMBERS:
         value = element.param(name, 0)
@@ -160,7 +166,10 @@ def open_detector(element: Detector) -> Looker:
     """The element at work. Raises ConfigurationError or StateError when store or key are not there."""
     key = element.param("key")
     key_file = content_path(element, "key") if isinstance(key, str) and key else None
-    place = (content_path(element, "store"), key_file, element.param("primary"), element.inner)
+    place = (
+        content_path(element, "store"), key_file, element.param("primary"), element.inner,
+        element.digest,
+    )  # fmt: skip
     primary = _PRIMARIES.get(place)
     if primary is None:
         store = Store(place[0], key_file)

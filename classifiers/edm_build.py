@@ -17,6 +17,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -103,8 +105,17 @@ def build_store(
     try:
         draft.mkdir(parents=True)
         spec = _Spec(schema, key, salt)
-        manifest = _write(draft, spec, rows, nonce, build, max_bad_percent, workers, progress)
+        with ExitStack() as closing:
+            manifest = _write(
+                draft, spec, rows, nonce, build, max_bad_percent, workers, progress, closing
+            )
         _replace(store, draft, manifest, key)
+    except BrokenProcessPool:
+        raise StateError(
+            "a process that reads the data ended; the store is left as it was",
+            where=str(data),
+            remedy="Look at the memory that is free, or build with --workers 1.",
+        ) from None
     except OSError as error:
         raise StateError(
             f"the EDM store cannot be written ({error.strerror})",
@@ -286,12 +297,13 @@ def _write(
     max_bad_percent: float,
     workers: int,
     progress: Callable[[int], None] | None,
+    closing: ExitStack,
 ) -> Manifest:
     schema = spec.schema
     extents = [Extent() for _ in schema.fields]
     places = {name: place for place, name in enumerate(schema.names)}
     spools = {name: _Spool(draft, places[name]) for name in schema.searchable}
-    cells = _Cells(draft, Pads(spec.key, spec.salt, nonce, len(schema.fields)))
+    cells = _Cells(draft, Pads(spec.key, spec.salt, nonce, len(schema.fields)), closing)
     many = 0
     for chunk in _chunks(spec, rows.chunks(), workers):
         for extent, more in zip(extents, chunk.extents, strict=True):
@@ -308,7 +320,7 @@ def _write(
     files = {"rows.u64": cells.close()}
     repeats = {}
     for name, spool in spools.items():
-        written_files, repeats[name] = spool.close()
+        written_files, repeats[name] = spool.close(closing)
         files.update(written_files)
     return Manifest(
         build=build,
@@ -353,10 +365,10 @@ def _too_many(rows: RowFile) -> ConfigurationError:
 
 
 class _Out:
-    """A file being written, and its checksum."""
+    """A file being written, and its checksum. closing: closes it when something goes wrong."""
 
-    def __init__(self, path: Path) -> None:
-        self._file: BinaryIO = path.open("wb")
+    def __init__(self, path: Path, closing: ExitStack) -> None:
+        self._file: BinaryIO = closing.enter_context(path.open("wb"))
         self._digest = hashlib.sha256()
         self._size = 0
 
@@ -375,8 +387,8 @@ class _Out:
 class _Cells:
     """rows.u64 while it is written. Chunks must hold whole blocks of PAD_ROWS, but for the last."""
 
-    def __init__(self, draft: Path, pads: Pads) -> None:
-        self._out = _Out(draft / "rows.u64")
+    def __init__(self, draft: Path, pads: Pads, closing: ExitStack) -> None:
+        self._out = _Out(draft / "rows.u64", closing)
         self._pads = pads
         self._block = 0
 
@@ -423,11 +435,11 @@ class _Spool:
         self._many += len(filled)
         self._rows += len(tokens)
 
-    def close(self) -> tuple[dict[str, tuple[int, str]], int]:
+    def close(self, closing: ExitStack) -> tuple[dict[str, tuple[int, str]], int]:
         """The files written and how often the most frequent value comes."""
         bits = max(PART_BITS, (self._many // BUCKET_KEYS).bit_length())
         names = index_files(self._place)
-        outs = {name: _Out(self._draft / name) for name in names}
+        outs = {name: _Out(self._draft / name, closing) for name in names}
         starts, most = [np.zeros(1, dtype=np.uint32)], 0
         before = 0
         for part in range(1 << PART_BITS):

@@ -35,7 +35,8 @@ def key_places(store: Path, ident: str, given: Path | None = None) -> Iterator[P
     if given is not None:
         yield given
         return
-    yield store.with_name(store.name + SUFFIX)
+    place = store.absolute()
+    yield place.with_name(place.name + SUFFIX)
     home = key_home()
     if home is not None:
         yield home / f"{ident}{SUFFIX}"

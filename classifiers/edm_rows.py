@@ -33,10 +33,11 @@ class BadLines:
     many: int = 0
     first: list[int] = field(default_factory=list)
 
-    def add(self, line: int) -> None:
-        self.many += 1
-        if len(self.first) < MAX_LISTED:
-            self.first.append(line)
+    def add(self, line: int, lines: int = 1) -> None:
+        """Count lines from that one on: an open quotation mark swallows those after it."""
+        self.many += lines
+        room = max(0, MAX_LISTED - len(self.first))
+        self.first.extend(range(line, line + min(lines, room)))
 
     def __str__(self) -> str:
         lines = ", ".join(map(str, self.first))
@@ -81,7 +82,6 @@ class RowFile:
         header = file.readline(1_000_000)
         separator = self.separator or _SUFFIXES.get(self.path.suffix.lower()) or _told(header)
         order = self._order(header, separator)
-        csv.field_size_limit(1_000_000)
         reader = csv.reader(file, delimiter=separator, strict=True)
         width = len(order)
         while True:
@@ -91,12 +91,12 @@ class RowFile:
             except StopIteration:
                 return
             except csv.Error:
-                self.bad.add(before + 2)  # lines are counted from 1, and the header was the first
-                continue
+                cells = [""] * (width + 1)
             if not cells:
                 continue
             if len(cells) != width or max(map(len, cells)) > MAX_CELL_CHARS:
-                self.bad.add(before + 2)
+                # lines are counted from 1, and the header was the first
+                self.bad.add(before + 2, max(1, reader.line_num - before))
                 continue
             yield [cells[place] for place in order]
 

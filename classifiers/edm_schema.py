@@ -15,8 +15,8 @@ from dlpagent.classifiers.xml_nodes import Node, read_xml
 from dlpagent.errors import Problem, ProblemsError
 
 MAX_FIELDS = 32
-MAX_SEARCHABLE = 10
-"""Of one schema in a tenant; here there is no such limit, so more is a warning."""
+MAX_SEARCHABLE = 5
+"""Of one schema in a tenant, as documented in 2021; here is no such limit, so more is a warning."""
 
 _KNOWN = ("name", "searchable", "caseInsensitive", "ignoredDelimiters")
 

@@ -148,6 +148,16 @@ def read_manifest(store: Path) -> tuple[Manifest, dict[str, Any]]:
         raise _damaged(store, f"{MANIFEST} that cannot be understood") from None
 
 
+def _opened(store: Path, key_file: Path | None) -> tuple[Manifest, bytes]:
+    """A store's manifest, its seal checked, and its key."""
+    manifest, data = read_manifest(store)
+    key = find_key(store, manifest.key_id, key_file)
+    seal = str(data.pop("seal", ""))
+    if not hmac.compare_digest(seal.encode(), _seal(data, key).encode()):
+        raise _damaged(store, f"a {MANIFEST} that was changed after the build")
+    return manifest, key
+
+
 def _manifest(data: dict[str, Any]) -> Manifest:
     return Manifest(
         build=str(data["build"]),
@@ -217,22 +227,32 @@ class Store:
     def __init__(self, path: Path, key_file: Path | None = None) -> None:
         """Raises ConfigurationError or StateError: no store, damaged, another's, or no key."""
         self.path = path
-        manifest, data = read_manifest(path)
-        key = find_key(path, manifest.key_id, key_file)
-        seal = str(data.pop("seal", ""))
-        if not hmac.compare_digest(seal, _seal(data, key)):
-            raise _damaged(path, f"a {MANIFEST} that was changed after the build")
+        manifest, key = _opened(path, key_file)
+        self._adopt(manifest, key)
+        try:
+            self._map()
+        except ConfigurationError:
+            # a refresh may have put another build in place since the manifest was read
+            manifest, key = _opened(path, key_file)
+            if manifest.build == self.manifest.build:
+                raise
+            self._adopt(manifest, key)
+            self._map()
+
+    def _adopt(self, manifest: Manifest, key: bytes) -> None:
         self.manifest = manifest
         self.schema = manifest.schema
         self.columns = manifest.columns
-        self._places = {name: place for place, name in enumerate(self.schema.names)}
-        salt = manifest.salt
-        self._tokens = {name: token_key(key, salt, name) for name in self._places}
+        names, salt = manifest.schema.names, manifest.salt
+        self._places = {name: place for place, name in enumerate(names)}
+        self._tokens = {name: token_key(key, salt, name) for name in names}
         self._begin = {name: begin_key(key, salt, name) for name in self.schema.searchable}
-        self._pads = Pads(key, salt, manifest.nonce, len(self._places))
+        self._pads = Pads(key, salt, manifest.nonce, len(names))
+        self._pad: tuple[int, memoryview] = (-1, memoryview(b""))
+
+    def _map(self) -> None:
         self._cells = self._mapped("rows.u64", "Q")
         self._indexes = {name: self._index(name) for name in self.schema.searchable}
-        self._pad: tuple[int, memoryview] = (-1, memoryview(b""))
 
     @property
     def data(self) -> Path:

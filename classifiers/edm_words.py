@@ -26,7 +26,11 @@ _UNSPACED = (
 _ASCII_WORD = re.compile("[A-Za-z0-9]+")
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[\u0300-\u036f])*")
 _DIGIT = re.compile(r"\d")
-_DIGITS = re.compile(r"\d+")
+# and what compatibility folding turns into digits: superscripts, fractions, circled numbers
+_DIGITS = re.compile(
+    "[\\d\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u218b\u2460-\u24ff\u2776-\u2793"
+    "\u3220-\u33ff\U0001d7ce-\U0001d7ff\U0001f100-\U0001f10a]+"
+)
 _EDGE = re.compile(r"\A[\W_]+|[\W_]+\Z")
 
 MAX_PIECES = 16
@@ -62,6 +66,8 @@ def normal(text: str, column: Field) -> str:
 
 @lru_cache(maxsize=256)
 def _without(delimiters: str) -> dict[int, None]:
+    if " " in delimiters:
+        delimiters += "\t\n\r\v\f\x1c\x1d\x1e\x1f\x85"  # a line may be broken where a blank stands
     return dict.fromkeys(map(ord, delimiters))
 
 
@@ -154,9 +160,8 @@ class Column:
     def values(self, text: str, words: list[Span], first: int) -> Iterator[tuple[int, str]]:
         """What a value beginning at a word could be: the end in the text, and it as compared."""
         extent = self.extent
-        most = MAX_PIECES if self.field.ignored_delimiters else extent.max_words
         start = words[first][0]
-        for last in range(first, min(first + most, len(words))):
+        for last in range(first, min(first + self._most_words, len(words))):
             end = words[last][1]
             value = normal(text[start:end], self.field)
             if len(value) > extent.max_chars:
@@ -166,15 +171,19 @@ class Column:
             if len(value) >= extent.min_chars and (not extent.has_digit or _DIGIT.search(value)):
                 yield end, value
 
+    @property
+    def _most_words(self) -> int:
+        least = MAX_PIECES if self.field.ignored_delimiters else 0
+        return max(least, self.extent.max_words)
+
     def starts(self, words: Words) -> Iterable[int]:
         """The words of a text at which a value could begin: those before a digit if all hold one."""
         if not self.extent.has_digit:
             return range(len(words.spans))
-        most = MAX_PIECES if self.field.ignored_delimiters else self.extent.max_words
         found: set[int] = set()
         for last in words.with_digits():
             size = 0
-            for index in range(last, max(-1, last - most), -1):
+            for index in range(last, max(-1, last - self._most_words), -1):
                 found.add(index)
                 start, end = words.spans[index]
                 size += end - start

@@ -62,35 +62,40 @@ def build(
     read, warnings = read_schema(schema)
     for warning in warnings:
         sys.stderr.write(f"{warning}\n")
-    key, place = _key_to_build(output, key_file)
-    built = build_store(
-        read,
-        data,
-        output,
-        key,
-        separator=SEPARATORS.get(separator or "", ""),
-        max_bad_percent=max_bad_percent,
-        workers=workers or min(os.cpu_count() or 1, 8),
-        progress=None if quiet else _progress,
-    )
+    key, place, is_new = _key_to_build(output, key_file)
+    try:
+        built = build_store(
+            read,
+            data,
+            output,
+            key,
+            separator=SEPARATORS.get(separator or "", ""),
+            max_bad_percent=max_bad_percent,
+            workers=workers or min(os.cpu_count() or 1, 8),
+            progress=None if quiet else _progress,
+        )
+    except BaseException:
+        if is_new:
+            place.unlink(missing_ok=True)
+        raise
     sys.stdout.write(_built_text(built, output, place))
     if built.bad.many:
         sys.stderr.write(f"{data}: {built.bad.many} line(s) are no rows: {built.bad}\n")
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
-def _key_to_build(store: Path, key_file: Path | None) -> tuple[bytes, Path]:
-    """The key of the store that is there, the one named, else a new one."""
+def _key_to_build(store: Path, key_file: Path | None) -> tuple[bytes, Path, bool]:
+    """The key of the store that is there, the one named, else a new one; its file; whether it is new."""
     from dlpagent.classifiers.edm_key import find_key, key_places, new_key, read_key
     from dlpagent.classifiers.edm_store import MANIFEST, read_manifest
 
     if key_file is not None and key_file.is_file():
-        return read_key(key_file), key_file
+        return read_key(key_file), key_file, False
     if (store / MANIFEST).is_file() and key_file is None:
         ident = read_manifest(store)[0].key_id
         place = next((item for item in key_places(store, ident) if item.is_file()), store)
-        return find_key(store, ident), place
-    return new_key(key_file)
+        return find_key(store, ident), place, False
+    return *new_key(key_file), True
 
 
 def _progress(rows: int) -> None:
