@@ -111,10 +111,18 @@ _REMEDIES = {
 
 @contextmanager
 def store_at(url: str, headers: Mapping[str, str], extra: str) -> Iterator[HttpStore]:
-    """A store, closed behind it."""
+    """A store, closed behind it. An answer of another shape than expected becomes SourceError."""
     store = HttpStore(url, headers, extra)
     try:
         yield store
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise SourceError(
+            "the store's answer cannot be understood",
+            where=url,
+            expected="an answer as the documentation of the store describes it",
+            found=f"another shape ({type(error).__name__})",
+            remedy="Check the address, and the versions named in the connector's page.",
+        ) from error
     finally:
         store.close()
 

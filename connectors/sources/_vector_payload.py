@@ -26,7 +26,7 @@ BODY_FIELDS = ("page_content", "text", "content", "document", "chunk", "chunk_te
 _NODE_TEXT = f"{NODE}.text"
 # Ids that stores and their clients make up: UUIDs, digests, short numbers. They are no one's data.
 _MADE_UP = re.compile(
-    r"(?:node_|doc_|doc:)?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{40}|[0-9a-f]{64}|\d{1,7}",
+    r"(?:node_|doc_|doc:)?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{40}|[0-9a-f]{64}|-?\d{1,7}",
     re.IGNORECASE,
 )
 

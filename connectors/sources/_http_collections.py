@@ -1,0 +1,107 @@
+"""What the sources of stores over HTTP share: the address, the assets, the batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import pyarrow as pa
+
+from dlpagent.connectors.sources._http_store import HttpStore, base_url, store_at
+from dlpagent.connectors.sources._store_address import Address, address_of
+from dlpagent.connectors.sources._store_pages import Page, content_key
+from dlpagent.connectors.sources._store_rows import StoreRows, keyed_batches, with_checkpoints
+from dlpagent.records import Asset, Checkpoint
+
+_HASHES = ("content", "ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCollections:
+    """One server as a source sees it. prefix: what part names begin with."""
+
+    connector: str
+    address: Address
+    default_port: int | None
+    headers: Mapping[str, str]
+    batch_rows: int
+    is_tls: bool = False
+    prefix: str = ""
+
+    def connected(self) -> AbstractContextManager[HttpStore]:
+        """A connection. Raises ConfigurationError without a host or the package it needs."""
+        port = self.address.port or self.default_port
+        url = base_url(self.address.host, port, is_tls=self.is_tls, where=self.address.shown)
+        return store_at(url + self.address.path.rstrip("/"), self.headers, self.connector)
+
+    def wants(self, *names: str) -> bool:
+        """True when the address names no collection, or this one by one of its names."""
+        return not self.address.only or self.address.only in names
+
+    def asset(
+        self,
+        collection: str,
+        *,
+        pages: Callable[[], Iterator[Page]] | None = None,
+        change_key: str | None = None,
+        rows: int | None = None,
+    ) -> Asset:
+        """A collection. pages: how it is read, for a store that cannot tell what changed."""
+        if pages is not None and self.address.choice("changes", _HASHES) == "content":
+            change_key = content_key(pages())
+        return Asset(
+            f"{self._server}#{quote(collection, safe='/')}",
+            "vector_collection",
+            self.connector,
+            change_key=change_key,
+            rows=rows,
+        )
+
+    def collection_of(self, asset: Asset) -> str:
+        """The name of the collection an asset stands for."""
+        return unquote(urlsplit(asset.uri).fragment)
+
+    def batches(
+        self,
+        asset: Asset,
+        pages: Iterator[Page],
+        *,
+        cursor_of: Callable[[Any], Mapping[str, Any]] = lambda key: {"after": key},
+        start: Any = None,
+    ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
+        """Batches of the pages, with checkpoints made of the pages' keys."""
+        rows = StoreRows(asset.uri, prefix=self.prefix, max_rows=self.batch_rows)
+        yield from with_checkpoints(keyed_batches(rows, pages, cursor_of, start))
+
+    @property
+    def _server(self) -> str:
+        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
+        port = self.address.port or self.default_port
+        place = host if port is None else f"{host}:{port}"
+        return f"{self.connector}://{place}{quote(self.address.path)}"
+
+
+def collections_at(
+    target: str,
+    connector: str,
+    example: str,
+    *,
+    settings: Collection[str] = (),
+    port: int | None,
+    headers: Mapping[str, str],
+    batch_rows: int,
+    prefix: str = "",
+    tls: str = "false",
+) -> HttpCollections:
+    """A server by its address. tls: whether it is encrypted unless the address says otherwise.
+
+    Raises ConfigurationError for settings it does not know.
+    """
+    address = address_of(target, example, ("tls", "changes", *settings))
+    words = ("true", "false") if tls == "true" else ("false", "true")
+    is_tls = address.choice("tls", words) == "true"
+    address.choice("changes", _HASHES)
+    return HttpCollections(connector, address, port, headers, batch_rows, is_tls, prefix)
