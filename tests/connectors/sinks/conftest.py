@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from dlpagent.connectors.sinks._sentinel_row import COLUMNS, STREAM
+from dlpagent.connectors.testing.microsoft.entra import CLIENT_ID, CLIENT_SECRET, TENANT
+from dlpagent.connectors.testing.microsoft.server import Microsoft
+from dlpagent.connectors.testing.receivers import SyslogReceiver, WebhookReceiver
 from dlpagent.findings import PackRef
 from dlpagent.violations import (
     ZERO_TENANT,
@@ -160,3 +164,70 @@ def make_violation() -> Callable[..., Violation]:
 def make_place() -> Callable[..., Place]:
     """place(**fields)."""
     return place
+
+
+SERVICE_USER = "7f1f3c52-6f2c-4f2b-9a42-0a6f3f1d2b10"
+WEBHOOK_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+WEBHOOK_KEY = b"0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def every_event() -> list[Event]:
+    """The whole table, each event with an id of its own."""
+    return [replace(event, id=stable_id("event", name)) for name, event in EVENTS.items()]
+
+
+@pytest.fixture(scope="session")
+def running_microsoft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Microsoft]:
+    with Microsoft(tmp_path_factory.mktemp("microsoft"), streams={STREAM: COLUMNS}) as running:
+        yield running
+
+
+@pytest.fixture
+def microsoft(running_microsoft: Microsoft) -> Microsoft:
+    """A Microsoft on this machine that has taken nothing yet and fails at nothing."""
+    running_microsoft.clear()
+    return running_microsoft
+
+
+@pytest.fixture
+def login(microsoft: Microsoft, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Settings with which sinks get a token there."""
+    monkeypatch.setenv("LOOPBACK_SECRET", CLIENT_SECRET)
+    return {
+        "auth": "secret",
+        "tenant_id": TENANT,
+        "client_id": CLIENT_ID,
+        "secret_env": "LOOPBACK_SECRET",
+        "authority": microsoft.url,
+        "ca_file": str(microsoft.ca_file),
+        "allowed_hosts": ["localhost"],
+        "timeout_s": 5.0,
+    }
+
+
+@pytest.fixture(scope="session")
+def running_webhook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookReceiver]:
+    with WebhookReceiver(tmp_path_factory.mktemp("webhook"), WEBHOOK_KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def webhook(running_webhook: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> WebhookReceiver:
+    """A receiver of webhooks; its secret is in the environment variable HOOK."""
+    monkeypatch.setenv("HOOK", WEBHOOK_SECRET)
+    running_webhook.clear()
+    return running_webhook
+
+
+@pytest.fixture(scope="session")
+def running_syslog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyslogReceiver]:
+    with SyslogReceiver(tmp_path_factory.mktemp("syslog")) as running:
+        yield running
+
+
+@pytest.fixture
+def syslog(running_syslog: SyslogReceiver) -> SyslogReceiver:
+    """A receiver of syslog over TLS."""
+    running_syslog.clear()
+    return running_syslog
