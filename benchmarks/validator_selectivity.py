@@ -69,7 +69,7 @@ SHAPES = {
     "tw_id": "A1d{8}", "tw_ubn": "d{8}", "ua_rntrc": "d{10}", "url_password": "https://?{6}:?{10}@\\a{8}.com/",
     "us_dea": "AAd{7}", "us_ein": "dd-d{7}", "us_itin": "d{9}", "us_mbi": "dA*d-A*d-AAdd",
     "us_npi": "d{10}", "us_rtn": "d{9}", "us_ssn": "d{9}", "us_ssn_pre2011": "d{9}", "vin": "*{17}",
-    "za_idnr": "d{13}",
+    "za_idnr": "d{13}", "keyed_token": "?{32}", "vendor_token": "sk_live_?{24}",
     "ar_cbu": "285d{19}", "ch_uid": "CHEd{9}", "cn_uscc": "91d{6}MA*{8}", "cusip": "d{9}",
     "dk_cvr": "d{8}", "ec_ruc": "179d{7}001", "eg_national": "2d{13}", "eu_vat": "LUd{8}",
     "fi_ytunnus": "d{7}-d", "gb_sedol": "*{6}d", "gt_nit": "d{7}-d", "id_npwp": "d{15}",

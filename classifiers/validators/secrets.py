@@ -50,7 +50,21 @@ _KNOWN_HASHES = frozenset(
         "5f4dcc3b5aa765d61d8327deb882cf99",  # MD5 of "password"
     )
 )
+# Prefixes whose vendor publishes what follows, and that form: anything else is cut or made up.
+_FORMS = tuple(
+    (re.compile(mark), re.compile(form))
+    for mark, form in (
+        (r"hv[sbr]\.", r"hv[sbr]\.(?:[A-Za-z0-9]{24}|[A-Za-z0-9_-]{80,300})"),
+        (r"[sr]\.[A-Za-z0-9]{20,40}$", r"[sr]\.[A-Za-z0-9]{24}"),
+        (r"b\.[A-Za-z0-9]{20,40}$", r"b\.[A-Za-z0-9]{24}"),
+        (r"[A-Za-z0-9]{24,40}NRAL$", r"[0-9a-f]{36}NRAL"),
+        (r"px-(?:api|dep)-", r"px-(?:api|dep)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+        (r"live_[0-9]{6,}_", r"live_[0-9]{6,}_[A-Za-z0-9]{30}"),
+        (r"00(?=.*[A-Z])(?=.*[a-z])[A-Za-z0-9_-]{36,44}$", r"00[A-Za-z0-9_-]{39}[A-Za-z0-9]"),
+    )
+)
 _SEQUENCES = "0123456789abcdef0123456789 abcdefghijklmnopqrstuvwxyzabcdef fedcba9876543210fedcba"
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _HEX = re.compile(r"[0-9a-f]{16,512}|[0-9A-F]{16,512}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,20000}={0,2}")
 _RUNS = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{4,}")
@@ -79,10 +93,15 @@ def _classes(text: str) -> int:
     )
 
 
-def _wordiness(text: str) -> float:
-    """The share of characters that stand in runs of letters with the vowels of a language."""
+def wordiness(text: str) -> float:
+    """The share of characters that stand in runs of letters with the vowels of a language.
+
+    Pieces of the alphabet (abcdefghij) are no words.
+    """
     wordy = 0
     for run in _RUNS.findall(text):
+        if run.lower() in _ALPHABET:
+            continue
         vowels = sum(c in "aeiouyAEIOUY" for c in run)
         if 0.2 <= vowels / len(run) <= 0.7 and not _HARD.search(run):
             wordy += len(run)
@@ -101,6 +120,16 @@ def is_placeholder(text: str) -> bool:
         or bool(_PLACEHOLDER_PARTS.search(bare))
         or _repeats(lower)
     )
+
+
+def is_misformed(text: str) -> bool:
+    """Whether the text bears the prefix of a vendor without the length or letters that belong to it.
+
+    Vault (24 or 80 and more characters), New Relic (36 hexadecimal places before NRAL), Pixie
+    (a UUID), Twitch (30 letters and digits), Okta (42 characters, no sign at the end).
+    Source: the vendors' descriptions of their tokens.
+    """
+    return any(mark.match(text) and not form.fullmatch(text) for mark, form in _FORMS)
 
 
 def _is_code(text: str) -> bool:
@@ -126,11 +155,13 @@ def secret_like(text: str) -> bool:
     bare = bare[match.end() :] if (match := _ASSIGNED.match(bare)) else bare
     if not 8 <= len(bare) <= 4096 or len(bare.split()) != 1 or is_placeholder(bare):
         return False
+    if is_misformed(bare):
+        return False
     if _is_code(bare) or _entropy(bare) < (3.0 if len(bare) >= 12 else 2.5):
         return False
     if sum(c.isalpha() for c in bare) < 4 or _classes(bare) < 2:
         return False
-    return (any(c.isdigit() for c in bare) or len(bare) >= 20) and _wordiness(bare) <= 0.5
+    return (any(c.isdigit() for c in bare) or len(bare) >= 20) and wordiness(bare) <= 0.5
 
 
 def base64_secret(text: str) -> bool:
@@ -152,7 +183,7 @@ def base64_secret(text: str) -> bool:
     octets = b64decode(body.replace("-", "+").replace("_", "/") + "=" * (-len(body) % 4))
     if sum(32 <= octet < 127 for octet in octets) > 0.85 * len(octets):
         return False
-    return _entropy(body) >= 3.0 and _wordiness(body) <= 0.5
+    return _entropy(body) >= 3.0 and wordiness(body) <= 0.5
 
 
 def hex_secret(text: str) -> bool:
@@ -183,7 +214,7 @@ def password_like(text: str) -> bool:
         return False
     core = bare.rstrip(".,;:!?)")
     if _classes(core) < 2 or (core.isalpha() and core.istitle()):
-        return len(core) >= 12 and _wordiness(core) <= 0.5
+        return len(core) >= 12 and wordiness(core) <= 0.5
     return True
 
 

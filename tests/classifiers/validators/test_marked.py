@@ -2,7 +2,13 @@
 
 import pytest
 
-from dlpagent.classifiers.validators.marked import marked_token, password_value, token_shape
+from dlpagent.classifiers.validators.marked import (
+    keyed_token,
+    marked_token,
+    password_value,
+    token_shape,
+    vendor_token,
+)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +86,59 @@ def test_a_password_is_a_password_value(text: str) -> None:
 )
 def test_labels_paths_and_names_are_no_password_value(text: str) -> None:
     assert not password_value(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sk_live_1234567890abcdefghijklmn", "CFPAT-abcdefghijklmnopqrstuvwxyz", "dapiabcd12347f"],
+)
+def test_a_format_of_a_vendor_is_proof_whatever_its_letters(text: str) -> None:
+    assert vendor_token(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "AKIAIOSFODNN7EXAMPLE", "sk-ant-api03-your-key", "hf_****************", "hvs.abcDEF12345",
+     "aaaabbbbcccc"],
+)  # fmt: skip
+def test_a_stand_in_or_a_cut_token_is_no_vendor_token(text: str) -> None:
+    assert not vendor_token(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1234567890abcdef1234567890abcdef",
+        "abcdefghij1234567890ABCDEFGHIJ",
+        "ABCdefGHIjklMNOpqrSTUv",
+        "12345678-1234-1234-1234-123456789abc",
+        "yfi45upwc03e6uq6Zayqwt7vvaad4a6mjtyjaadtp35",
+        "'Kq7ZpLx9WtSs5BvG'",
+    ],
+)
+def test_what_reads_as_a_token_behind_its_name_is_one(text: str) -> None:
+    assert keyed_token(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "abcd1234",
+        "1601234567890123",
+        "arn:aws:kms:us-east-1:123456789012:key/f7bc0f8e-1a3a",
+        "PKIX_RSA_PKCS1V15_2048_SHA256",
+        "pgstattuple_approx_v1_5",
+        "*d2i_EC_PUBKEY_bio1",
+        "obj2KeysOfAll.length",
+        "CustomAuthorizerOfShop2",
+        "projects/myproj/secrets/admin-pat/versions/1",
+        "db1.milchhof.example",
+        "secret-version=latest1234",
+        "your-api-key-1234567890",
+        "xxxxxxxx1234abcd5678",
+        "0000000011111111",
+    ],
+)
+def test_identifiers_names_files_and_stand_ins_are_no_keyed_token(text: str) -> None:
+    assert not keyed_token(text)

@@ -129,3 +129,26 @@ def test_typed_passwords_are_password_like(text):
                                   "incorrect.", "administration"])  # fmt: skip
 def test_plain_words_are_not_password_like(text):
     assert not secrets.password_like(text)
+
+
+@pytest.mark.parametrize(
+    ("whole", "cut"),
+    [
+        ("hvs.CjTk2x8LzQwPd04mVsRb91Ny", "hvs.CjTk2x8LzQwPd04mVsRb91NyKq7ZpLx9WtSs5"),
+        ("s.ZgoENY0WUXEk3qyNl2Ignkzq", "s.ZgoENY0WUXEk3qyNl2Ignkzq7b"),
+        ("033f2f2072ca3f2cb2ec39019fa9e49cd640NRAL", "a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8NRAL"),
+        ("px-api-0b7c1f9e-5a3d-4c2e-8f4a-1b9d7c5e3f1a", "px-api-0b7c1f9e-5a3d-4c2e-hf4a-1b9d7c5e3f1a"),
+        ("live_126031192_IgvUabrXbWSihj2ENnA59G1F8Kq7Zp", "live_126031192_IgvUabrXbWSihj2ENnA5"),
+        ("00nyY0myPM4CSSeQpfcU8jo-Ls-9OEZ3HifJY_PzTA", "00nyY0myPM4CSSeQpfcU8jo-Ls-9OEZ3HifJY_PzT-"),
+    ],
+)  # fmt: skip
+def test_a_token_with_a_prefix_of_a_vendor_has_the_form_of_that_vendor(whole, cut):
+    assert not secrets.is_misformed(whole)
+    assert secrets.secret_like(whole)
+    assert secrets.is_misformed(cut)
+    assert not secrets.secret_like(cut)
+
+
+def test_pieces_of_the_alphabet_are_no_words():
+    assert secrets.wordiness("abcdefghij1234567890") == 0
+    assert secrets.wordiness("customer12address34") > 0.7
