@@ -134,13 +134,24 @@ THROUGH = "through"
 """The parameter that names an element, or a SIT by GUID or name, whose patterns a detector starts from."""
 
 
-def with_inner(
-    element: Detector, elements: Mapping[str, Element], sits: Mapping[str, Sit]
-) -> Detector | None:
-    """A detector with the elements its `through` names; None when nothing of that name has patterns."""
+Scope = tuple[Mapping[str, Element], Mapping[str, Sit]]
+"""Elements and SITs among which a name is looked for."""
+
+
+def with_inner(element: Detector, scopes: Sequence[Scope]) -> Detector | None:
+    """A detector with the elements its `through` names; None when nothing of that name has patterns.
+
+    scopes: the pack itself, then its base; the first that knows the name counts.
+    """
     name = element.param(THROUGH)
     if not isinstance(name, str) or not name or element.inner:
         return element
+    return next(filter(None, (_inner_of(element, name, *scope) for scope in scopes)), None)
+
+
+def _inner_of(
+    element: Detector, name: str, elements: Mapping[str, Element], sits: Mapping[str, Sit]
+) -> Detector | None:
     names = [name] if name in elements else _primaries(name, sits)
     inner: dict[str, Element] = {}
     while names:
