@@ -251,7 +251,8 @@ def _resolve(draft: _Draft, base: Pack | None) -> None:
 def _fill_in(name: str, element: Detector, draft: _Draft, base: Pack | None) -> None:
     """Give a detector the elements it works with, of this pack or of base."""
     elements = {**(base.elements if base else {}), **draft.elements}
-    filled = with_inner(element, elements, {**(base.sits if base else {}), **draft.sits})
+    own = (elements, draft.sits)
+    filled = with_inner(element, [own, (base.elements, base.sits)] if base else [own])
     if filled is not None:
         draft.elements[name] = filled
         return

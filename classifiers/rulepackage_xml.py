@@ -469,14 +469,15 @@ def _exact(node: Node, entity: Node, draft: _Draft) -> Pattern | None:
 
 def _fill_in(rules: Node, draft: _Draft) -> None:
     """Give detectors what they go through and the state of their store, and check them."""
-    elements = {**(draft.base.elements if draft.base else {}), **draft.elements}
-    sits = {**(draft.base.sits if draft.base else {}), **draft.sits}
+    base = draft.base
+    own = ({**(base.elements if base else {}), **draft.elements}, draft.sits)
+    scopes = [own, (base.elements, base.sits)] if base else [own]
     for name, element in list(draft.elements.items()):
         if not isinstance(element, Detector) or name in draft.inherited:
             continue
         (here,) = placed({name: element}, Path()).values()
         assert isinstance(here, Detector)
-        filled = with_inner(here, elements, sits)
+        filled = with_inner(here, scopes)
         if filled is None:
             draft.warn(
                 rules,

@@ -32,8 +32,11 @@ parity: own
 elements:
   number: {regex: '\\b[Mm][-/ ]?[0-9]{4}[-/ ]?[0-9]{2}\\b'}
   alone: {detector: {kind: edm, store: store, primary: Number, through: number}}
-  one: {detector: {kind: edm, store: store, primary: Number, through: number, any: [Name, Town, Born]}}
-  two: {detector: {kind: edm, store: store, primary: Number, through: number, any: [Name, Town, Born], min: 2, proximity: 60}}
+  one:
+    detector: {kind: edm, store: store, primary: Number, through: number, any: [Name, Town, Born]}
+  two:
+    detector: {kind: edm, store: store, primary: Number, through: number, any: [Name, Town, Born],
+               min: 2, proximity: 60}
 patterns:
 - {confidence: 85, primary: two}
 - {confidence: 75, primary: one}
@@ -195,7 +198,8 @@ def test_every_planted_row_is_found_and_none_with_a_changed_digit(
     number, name, town, born, _ = data.draw(st.sampled_from(rows))
     item = element(folder, primary="Number", any=("Name", "Town", "Born"), min=3)
     near = data.draw(st.text("xyz .,\n", max_size=40))
-    text = f"[{near}] {name} | {number.lower().replace('-', data.draw(st.sampled_from('-/')))} | {town} | {born} [{near}]"
+    written = number.lower().replace("-", data.draw(st.sampled_from("-/")))
+    text = f"[{near}] {name} | {written} | {town} | {born} [{near}]"
     assert len(spans(item, text)) == 1
     place = data.draw(
         st.sampled_from([place for place, char in enumerate(number) if char.isdigit()])
@@ -224,7 +228,7 @@ def test_every_planted_row_is_found_and_none_with_a_changed_digit(
     ],
 )
 def test_an_element_that_cannot_be_is_a_problem_of_its_file(
-    params: str, said: str, folder: Path, tmp_path: Path
+    params: str, said: str, tmp_path: Path
 ) -> None:
     store_of(tmp_path)
     old = "{kind: edm, store: store, primary: Number, through: number}"
@@ -234,7 +238,7 @@ def test_an_element_that_cannot_be_is_a_problem_of_its_file(
     assert said in str(caught.value)
 
 
-def test_through_may_name_a_type_of_the_base_pack(folder: Path, tmp_path: Path) -> None:
+def test_through_may_name_a_type_of_the_base_pack(tmp_path: Path) -> None:
     base = load_pack(_plain(tmp_path / "base"))
     store_of(tmp_path / "mine")
     body = SIT.replace("through: number", "through: Number of a badge")
@@ -277,9 +281,7 @@ def test_a_value_in_very_many_rows_makes_the_text_incomplete(
     assert "more than 1 rows" in result.incomplete[0].reason
 
 
-def test_traces_and_descriptions_tell_of_the_store_and_no_value(
-    folder: Path, members: CompiledPack
-) -> None:
+def test_traces_and_descriptions_tell_of_the_store_and_no_value(members: CompiledPack) -> None:
     (trace,) = explain(members, "M-1001-77 Old Town").traces
     assert trace.confidence == 75
     item = members.pack.elements["two"]

@@ -26,7 +26,7 @@ PACKAGES = {
     # SITs, elements, warnings when the built-in pack is at hand
     "hc-netherlands-healthcare.utf16.xml": (13, 25, 2),
     "msdocs-credit-card-modified.xml": (1, 4, 1),
-    "msdocs-edm-healthcare.xml": (1, 7, 8),
+    "msdocs-edm-healthcare.xml": (1, 7, 7),
     "msdocs-employee-id.xml": (1, 6, 0),
     "ncheruvu-demo-1.xml": (3, 3, 0),
     "ncheruvu-demo-2.xml": (4, 1, 1),
