@@ -10,6 +10,7 @@ import numpy as np
 from dlpagent.classifiers.cascade.database import Ints
 from dlpagent.classifiers.cascade.exact import Finder, Found, finder_of, regions_of
 from dlpagent.classifiers.cascade.plan import Plan
+from dlpagent.classifiers.cascade.ragged import distinct
 from dlpagent.classifiers.cascade.rows import Rows
 from dlpagent.classifiers.cascade.scanner import Events, events_of, listed
 from dlpagent.classifiers.cascade.spans import Spans, sorted_spans
@@ -49,8 +50,8 @@ class Finders:
             element = self.compiled.pack.elements[names[0]]
             assert isinstance(element, Regex)
             accept = acceptance_of(element.validators)
-            width = self.plan.widths[expression]
-            yield finder_of(compiled, width, accept and remembering(accept)), names
+            width, least = self.plan.widths[expression], self.plan.leasts[expression]
+            yield finder_of(compiled, width, least, accept and remembering(accept)), names
 
 
 def remembering(accept: Callable[[str], bool]) -> Callable[[str], bool]:
@@ -99,7 +100,7 @@ class Chunk:
         if not len(weak):
             return events
         where = self.rows.rows_of(ends[weak])
-        self.words.look(np.unique(where))
+        self.words.look(distinct(where))
         count = len(self.tables.free)
         pairs, inverse = np.unique(where * count + expressions[weak], return_inverse=True)
         rows, numbers = np.divmod(pairs, count)
@@ -115,7 +116,7 @@ class Chunk:
         if not self.odd:
             return events
         for number in self.odd:
-            rows = np.unique(self.rows.rows_of(events.ends[events.expressions == number]))
+            rows = distinct(self.rows.rows_of(events.ends[events.expressions == number]))
             if number in self.tables.plan.always:
                 rows = np.flatnonzero(self.rows.ends > self.rows.starts)
             if len(rows):
@@ -126,8 +127,8 @@ class Chunk:
     def _terms(self, terms: Events, find: Find) -> None:
         """The exact hits of keyword lists that are primary elements."""
         plan = self.tables.plan
-        self.words.look(np.unique(self.rows.rows_of(terms.ends)))
-        names = {plan.elements[number][0] for number in np.unique(terms.expressions).tolist()}
+        self.words.look(distinct(self.rows.rows_of(terms.ends)))
+        names = {plan.elements[number][0] for number in distinct(terms.expressions).tolist()}
         numbers = {plan.lists.index(name): name for name in names}
         found = self.words.spans(np.array(sorted(numbers)), find)
         for number, spans in found.items():

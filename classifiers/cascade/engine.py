@@ -15,7 +15,7 @@ from dlpagent.classifiers.cascade.database import Ints
 from dlpagent.classifiers.cascade.decide import Decided, Decider
 from dlpagent.classifiers.cascade.found import Findings
 from dlpagent.classifiers.cascade.plan import Plan, parts_of
-from dlpagent.classifiers.cascade.ragged import NONE
+from dlpagent.classifiers.cascade.ragged import NONE, distinct
 from dlpagent.classifiers.cascade.rows import Rows
 from dlpagent.classifiers.cascade.scanner import context_lists
 from dlpagent.classifiers.cascade.tables import Tables
@@ -162,7 +162,7 @@ class Reader:
         if numbers:
             held = [chunk.primaries[name].starts for name in chunk.primaries]
             where = np.searchsorted(rows.char_starts, np.concatenate(held), side="right") - 1
-            words.look(np.unique(where))
+            words.look(distinct(where))
         wanted = {name for number in numbers for name in engine.lists_of[number]}
         lists = words.spans(
             np.array([engine.plan.lists.index(name) for name in sorted(wanted)], dtype=np.int64),
@@ -247,7 +247,7 @@ class Reader:
             return [rows.data[start:end].decode() for start, end in spans]
         texts = {
             row: rows.data[rows.starts[row] : rows.ends[row]].decode()
-            for row in np.unique(where).tolist()
+            for row in distinct(where).tolist()
         }
         firsts = rows.char_starts[where].tolist()
         return [

@@ -18,7 +18,7 @@ from dlpagent.classifiers.cascade.plan import UNBOUNDED
 from dlpagent.classifiers.cascade.rows import Rows
 from dlpagent.classifiers.cascade.scanner import Events
 from dlpagent.classifiers.cascade.tables import Tables
-from dlpagent.classifiers.regexes import RESCAN_CHARS, Accept, Re2Matcher
+from dlpagent.classifiers.regexes import RESCAN_CHARS, Accept
 
 _SLACK = 4
 Found = tuple[list[int], list[int]]
@@ -55,44 +55,47 @@ def regions_of(tables: Tables, rows: Rows, events: Events) -> Regions:
 
 @dataclass(slots=True)
 class Finder:
-    """An expression with the validators of an element. width: bytes a match and its context span at
-    most; UNBOUNDED: any number."""
+    """An expression with the validators of an element. width, least: see Plan."""
 
     first: Match
     inner: Match
     before_chars: int
     group: int
     width: int
+    least: int
     accept: Accept | None
 
     def add(self, row: bytes, low: int, last: int, shift: int, found: Found) -> None:
         """The accepted matches of one region; offsets in the row, to which shift is added."""
-        ascii_row = row.isascii()
+        plain = row.isascii()
         size = len(row)
-        limit = size if self.width == UNBOUNDED else min(size, last + self.width + _SLACK)
-        if self.width == UNBOUNDED:
-            last = size + 1
-        char = low if ascii_row else _border(row, low)
+        bounded = self.width != UNBOUNDED
+        limit = min(size, last + self.width + _SLACK) if bounded else size
+        # no match that the scan has seen starts behind this
+        final = last - self.least + self.before_chars
+        char = low if plain else _border(row, low)
         before, group, accept = self.before_chars, self.group, self.accept
-        starts, ends = found
-        while char <= size:
+        while char <= final:
             if char:
-                spans = self.inner(row, _back(row, char) if before else char, limit)
+                place = char - before if plain or not before else _border(row, char - 1)
+                spans = self.inner(row, place, limit)
             else:
                 spans = self.first(row, 0, limit)
-            if spans is None or spans[0][0] >= last:
+            if spans is None or (bounded and spans[0][0] >= last):
                 return
             start, end = spans[group]
             if start == end:
-                char = _next(row, max(char, start))
-                continue
-            text = row[start:end].decode()
-            if accept is None or accept(text):
-                starts.append(start + shift)
-                ends.append(end + shift)
-                char = end
+                char = max(char, start) + 1
             else:
-                char = end if len(text) > RESCAN_CHARS else _next(row, start)
+                text = row[start:end].decode()
+                if accept is None or accept(text):
+                    found[0].append(start + shift)
+                    found[1].append(end + shift)
+                    char = end
+                else:
+                    char = end if len(text) > RESCAN_CHARS else start + 1
+            if not plain:
+                char = _ahead(row, char)
 
 
 def _border(row: bytes, place: int) -> int:
@@ -101,23 +104,16 @@ def _border(row: bytes, place: int) -> int:
     return place
 
 
-def _next(row: bytes, place: int) -> int:
-    place += 1
+def _ahead(row: bytes, place: int) -> int:
     while place < len(row) and row[place] & 0xC0 == 0x80:
         place += 1
     return place
 
 
-def _back(row: bytes, place: int) -> int:
-    return _border(row, place - 1)
-
-
-def finder_of(matcher: Re2Matcher, width: int, accept: Accept | None) -> Finder:
+def finder_of(matcher: Re2Matcher, width: int, least: int, accept: Accept | None) -> Finder:
     """The finder of a pattern."""
-    return Finder(
-        raw_match(matcher.first), raw_match(matcher.inner), matcher.before_chars, matcher.group,
-        width, accept,
-    )  # fmt: skip
+    first, inner = raw_match(matcher.first), raw_match(matcher.inner)
+    return Finder(first, inner, matcher.before_chars, matcher.group, width, least, accept)
 
 
 def raw_match(compiled: re2._Regexp) -> Match:

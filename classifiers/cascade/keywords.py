@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlpagent.classifiers.cascade.database import CASELESS, Ints, Wanted
-from dlpagent.classifiers.compiled import GAP
+from dlpagent.classifiers.compiled import GAP, is_word
 from dlpagent.classifiers.normalise import lowered, shadow_of
 from dlpagent.classifiers.sit import Group, Keyword, Term
 
@@ -29,8 +29,8 @@ _FEED = 10
 _EDGES = re.compile("^[-_]([-_ ]|$)|[-_ ][-_]$")
 _BORDER = b"[^0-9A-Za-z]"
 
-# How sure it is that a hit in flattened text is one of the term. LOOK: what stands there decides;
-# ROW: only a search through the row does.
+# How sure it is that a hit in flattened text is one of the term. SURE: it is. SPACED: if it is as long
+# in the text. LOOK, LOOK_CASE: what stands there decides. ROW: only a search through the row does.
 SURE, SPACED, LOOK, LOOK_CASE, ROW = range(5)
 
 
@@ -39,8 +39,7 @@ class Written:
     """A term of a keyword list in flattened text, matched without regard to case.
 
     number: of the list. size: bytes of the term. before, after: bytes around it that the pattern takes.
-    sure: SURE: a hit is the term's; SPACED: if it is as long in the text; see LOOK and ROW above.
-    text: the term, if it may have to be compared.
+    word: no letter or digit may touch it. sure: see above. text: the term.
     """
 
     number: int
@@ -49,6 +48,7 @@ class Written:
     size: int
     before: int
     after: int
+    word: int
     sure: int
     text: str
 
@@ -105,26 +105,40 @@ def _written_as(group: Group, term: Term, number: int) -> Written | None:
     after = _BORDER if word and _joins(pieces[-1][-1]) else b""
     flat = _RUN.sub(b" ", " ".join(pieces).encode("utf-8", "replace").translate(_FLAT)).decode()
     wanted = before + b"".join(map(_char, flat)) + after, CASELESS
+    size = len(flat.encode())
     sure = _sureness(pieces, term)
-    text = shown if sure in (SPACED, LOOK, LOOK_CASE) else ""
-    return Written(number, 0, wanted, len(flat.encode()), bool(before), bool(after), sure, text)
+    return Written(number, 0, wanted, size, len(before) > 0, len(after) > 0, word, sure, shown)
 
 
 def _sureness(pieces: list[str], term: Term) -> int:
     text = " ".join(pieces)
-    if not text.isascii() or _EDGES.search(text):
+    if _EDGES.search(text) or any(_is_uneven(char) for char in text if not char.isascii()):
         return ROW
     if term.case_sensitive:
         return LOOK_CASE
-    if any(char in "-_" or char < " " for char in text):
+    if not text.isascii() or any(char in "-_" or char < " " for char in text):
         return LOOK
     return SPACED if len(pieces) > 1 else SURE
 
 
-@functools.lru_cache(maxsize=4096)
-def comparison(text: str, *, case_sensitive: bool) -> re.Pattern[str]:
-    """What a term is, its blanks spelled out; to be compared with text in lower case unless it is
-    case-sensitive."""
+def stands(written: Written, data: bytes, start: int, end: int) -> bool:
+    """Whether data[start:end] is the term."""
+    exact = written.sure == LOOK_CASE
+    found = data[start:end].decode("utf-8", "replace")
+    if not exact:
+        found = lowered(found)
+    if _comparison(written.text, exact).fullmatch(found) is None:
+        return False
+    if not written.word:
+        return True
+    before = data[max(0, start - 4) : start].decode("utf-8", "ignore")[-1:]
+    after = data[end : end + 4].decode("utf-8", "ignore")[:1]
+    return is_word(before + found + after, len(before), len(before) + len(found))
+
+
+@functools.lru_cache(maxsize=16_384)
+def _comparison(text: str, case_sensitive: bool) -> re.Pattern[str]:
+    """What a term is, its blanks spelled out; in lower case unless it is case-sensitive."""
     pieces = (text if case_sensitive else lowered(text)).split()
     return re.compile(GAP.join(map(re.escape, pieces)))
 
@@ -149,6 +163,11 @@ def _bytes(char: str) -> bytes:
 def _forms(char: str) -> list[str]:
     """Every character that is matched as a lower-case one, itself first."""
     return [char, *_capitals().get(char, ())]
+
+
+def _is_uneven(char: str) -> bool:
+    """Whether a character and its capitals differ in bytes, so that a hit's start is not known."""
+    return len({len(form.encode("utf-8", "replace")) for form in _forms(char)}) > 1
 
 
 @functools.cache

@@ -15,8 +15,8 @@ from dlpagent.classifiers.cascade.database import CASELESS, Database, Wanted, ac
 from dlpagent.classifiers.cascade.keywords import Written, written_of
 from dlpagent.classifiers.cascade.literals import literals_of
 from dlpagent.classifiers.cascade.printer import cut, scannable
-from dlpagent.classifiers.cascade.shapes import SHAPES, shapes_of
-from dlpagent.classifiers.cascade.syntax import Node, Unreadable, parse, width
+from dlpagent.classifiers.cascade.shapes import SHAPES, scanned, shapes_of
+from dlpagent.classifiers.cascade.syntax import Node, Unreadable, least, parse, width
 from dlpagent.classifiers.regex_syntax import Untranslatable, translate
 from dlpagent.classifiers.regexes import JailedMatcher, matcher
 from dlpagent.classifiers.sit import (
@@ -69,7 +69,8 @@ class Plan:
     names. needs: sets of lists. patterns: the expressions (of a primary keyword list: its name).
     possible: expression → (SIT, places in needs) pairs. elements: expression → the elements it is of.
     heads: a match has been seen this many bytes behind its start, context before it included; widths:
-    it spans this many with its context; UNBOUNDED, UNKNOWN. always: nothing can be said about these.
+    it spans this many with its context; UNBOUNDED, UNKNOWN. leasts: it has been seen this many behind
+    its start at the earliest. always: nothing can be said about these.
     """
 
     shapes: Database
@@ -91,6 +92,7 @@ class Plan:
     elements: tuple[tuple[str, ...], ...]
     heads: tuple[int, ...]
     widths: tuple[int, ...]
+    leasts: tuple[int, ...]
     always: tuple[int, ...]
     notes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
@@ -253,7 +255,7 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
     used = sorted({shape for shape, _, _ in grouped if shape < len(SHAPES)})
     texts = sorted({text for family in families for text in family})
     return Plan(
-        shapes=Database(tuple((SHAPES[number].encode(), 0) for number in used), cache),
+        shapes=Database(tuple((scanned(number).encode(), 0) for number in used), cache),
         shape_numbers=tuple(used),
         literals=Database(tuple((re.escape(text).encode(), CASELESS) for text in texts), cache),
         literal_families=tuple(
@@ -289,6 +291,7 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
         elements=tuple(tuple(dict.fromkeys(item.elements)) for _, item in expressions),
         heads=tuple(_head(item.node) for _, item in expressions),
         widths=tuple(_width(item.node) for _, item in expressions),
+        leasts=tuple(0 if item.node is None else least(cut(item.node)) for _, item in expressions),
         always=tuple(always),
         notes=tuple(notes),
     )

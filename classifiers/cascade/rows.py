@@ -14,10 +14,16 @@ import pyarrow.compute as pc
 import re2
 
 from dlpagent.classifiers.cascade.database import Ints
+from dlpagent.classifiers.cascade.ragged import distinct
+from dlpagent.classifiers.cascade.shapes import LATE_BYTES
 from dlpagent.classifiers.normalise import shadow_of
 
 CHUNK_BYTES = 4 << 20
 """Text scanned in one go; a row longer than this is a chunk of its own."""
+
+
+MOST = 0.6
+"""Where windows hold more than this of a text, it is searched as it is."""
 
 
 @dataclass(slots=True)
@@ -103,7 +109,7 @@ def _shadowed(texts: pa.Array, lengths: Ints, data: bytes) -> tuple[pa.Array, In
     """
     ends = np.cumsum(lengths + 1)
     octets = np.frombuffer(data, dtype=np.uint8)
-    rows = np.unique(np.searchsorted(ends, np.flatnonzero(octets >= 128)))
+    rows = distinct(np.searchsorted(ends, np.flatnonzero(octets >= 128)))
     foldable = _foldable()
     mask = np.zeros(len(texts), dtype=bool)
     changed: list[str] = []
@@ -171,11 +177,14 @@ class Windows:
 
 
 def windows_of(rows: Rows, hit_rows: Ints, hit_ends: Ints, reach: int | None) -> Windows:
-    """The text around hits, reach bytes to both sides within their rows; None: their whole rows."""
+    """The text around hits, reach bytes to both sides within their rows; None: their whole rows.
+
+    Hits may be seen late: see shapes.LATE_BYTES.
+    """
     if reach is None:
-        wanted = np.unique(hit_rows)
+        wanted = distinct(hit_rows)
         return gathered(rows, rows.starts[wanted], rows.ends[wanted])
-    starts = np.maximum(rows.starts[hit_rows], hit_ends - reach)
+    starts = np.maximum(rows.starts[hit_rows], hit_ends - reach - LATE_BYTES - 1)
     ends = np.minimum(rows.ends[hit_rows], hit_ends + reach)
     if np.any(starts[1:] < starts[:-1]):
         order = np.argsort(starts, kind="stable")
@@ -184,7 +193,10 @@ def windows_of(rows: Rows, hit_rows: Ints, hit_ends: Ints, reach: int | None) ->
     # windows of one row that touch become one; the end of an earlier row never reaches a later one
     new[1:] = starts[1:] > np.maximum.accumulate(ends)[:-1]
     first = np.flatnonzero(new)
-    return gathered(rows, starts[first], np.maximum.reduceat(ends, first))
+    starts, ends = starts[first], np.maximum.reduceat(ends, first)
+    if int((ends - starts).sum()) > len(rows.data) * MOST:
+        return Windows(rows.data, rows.ends, np.zeros(len(rows.ends), dtype=np.int64))
+    return gathered(rows, starts, ends)
 
 
 def gathered(rows: Rows, starts: Ints, ends: Ints) -> Windows:

@@ -9,7 +9,7 @@ import numpy as np
 from dlpagent.classifiers.cascade.database import Ints
 from dlpagent.classifiers.cascade.keywords import flattened
 from dlpagent.classifiers.cascade.plan import Group
-from dlpagent.classifiers.cascade.ragged import NONE
+from dlpagent.classifiers.cascade.ragged import NONE, distinct
 from dlpagent.classifiers.cascade.rows import Rows, windows_of
 from dlpagent.classifiers.cascade.tables import Tables
 from dlpagent.classifiers.cascade.words import Words
@@ -32,7 +32,7 @@ def events_of(tables: Tables, rows: Rows, words: Words) -> Events:
     if not len(ends):
         return Events(NONE, NONE)
     room = len(rows.data) + 2
-    expressions, ends = np.divmod(np.unique(expressions * room + ends), room)
+    expressions, ends = np.divmod(distinct(expressions * room + ends), room)
     return Events(expressions, ends)
 
 
@@ -52,8 +52,8 @@ def context_lists(tables: Tables, shadow: bytes) -> tuple[int, ...]:
     """The keyword lists a context may hold."""
     edges = np.array([0, len(shadow) + 1])
     numbers, _ = tables.plan.keywords.scan(flattened(b"\n" + shadow + b"\n", edges).data)
-    _, uses = tables.uses.of(np.unique(numbers))
-    return tuple(np.unique(tables.use_list[uses]).tolist())
+    _, uses = tables.uses.of(distinct(numbers))
+    return tuple(distinct(tables.use_list[uses]).tolist())
 
 
 _Found = tuple[Ints, Ints]
@@ -93,7 +93,7 @@ def _confirmed(
 ) -> list[_Found]:
     windows = windows_of(rows, hit_rows, hit_ends, group.reach)
     if group.needs and len(windows.data) * len(group.databases) > DEAR * len(rows.data):
-        allowed = words.hold(np.unique(hit_rows), group.needs)
+        allowed = words.hold(distinct(hit_rows), group.needs)
         keep = np.isin(hit_rows, allowed)
         if not keep.any():
             return []

@@ -28,6 +28,23 @@ SHAPES: tuple[str, ...] = (
     r"[0-9A-Za-z+/\\_=.%-]{16}",
 )
 
+# In a long run every further character would be another event: so the end of a run is waited for, or
+# this many characters. A shape in the text is then seen up to one byte more behind its end.
+LATE_BYTES = 20
+_RUNS: dict[int, str] = {
+    5: "0-9", 6: "0-9", 9: "0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z", 10: r"0-9A-Za-z+/\\_=.%-",
+    11: "A-Z0-9", 12: "0-9", 13: r"0-9A-Za-z+/\\_=.%-",
+}  # fmt: skip
+
+
+def scanned(number: int) -> str:
+    """A shape as it is scanned for, in text that ends in a character of no run."""
+    if number not in _RUNS:
+        return SHAPES[number]
+    run = _RUNS[number]
+    return f"{SHAPES[number]}(?:[^{run}]|[{run}]{{{LATE_BYTES}}})"
+
+
 _RARE = 11
 
 # Patterns with branches of different kinds hold one of several shapes.

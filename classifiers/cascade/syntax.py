@@ -198,6 +198,19 @@ def width(node: Node) -> int | None:
     return sum(known) if isinstance(node, Sequence) else max(known, default=0)
 
 
+def least(node: Node) -> int:
+    """The fewest characters a match can have."""
+    if isinstance(node, Chars):
+        return 1
+    if isinstance(node, Repeat):
+        return least(node.node) * node.low
+    if isinstance(node, Sequence):
+        return sum(map(least, node.parts))
+    if isinstance(node, Choice):
+        return min(map(least, node.branches), default=0)
+    return 0
+
+
 def loosened(node: Node, copies: int) -> Node:
     """A superset in which nothing is repeated more than `copies` times by count."""
     if isinstance(node, Sequence):

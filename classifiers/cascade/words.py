@@ -16,10 +16,10 @@ from dlpagent.classifiers.cascade.keywords import (
     ODD_BLANKS,
     ROW,
     SPACED,
-    comparison,
     flattened,
+    stands,
 )
-from dlpagent.classifiers.cascade.ragged import NONE, is_in
+from dlpagent.classifiers.cascade.ragged import NONE, distinct, is_in
 from dlpagent.classifiers.cascade.rows import Rows, gathered
 from dlpagent.classifiers.cascade.spans import Spans
 from dlpagent.classifiers.cascade.tables import Tables
@@ -69,7 +69,7 @@ class Words:
             hits, uses = self.tables.uses.of(numbers)
             lists = self.tables.use_list[uses]
             pairs = self.rows.rows_of(ends[hits]) * len(self.tables.plan.lists) + lists
-            self._sets = self._pairs(np.unique(pairs))
+            self._sets = self._pairs(distinct(pairs))
         return self._sets
 
     def _pairs(self, pairs: Ints) -> Ints:
@@ -80,7 +80,7 @@ class Words:
             more = np.array(beside, dtype=np.int64).reshape(-1, 2).T
             rows, lists = np.concatenate([rows, more[0]]), np.concatenate([lists, more[1]])
         places, sets = self.tables.sets.of(lists)
-        return np.unique(rows[places] * len(self.tables.plan.needs) + sets)
+        return distinct(rows[places] * len(self.tables.plan.needs) + sets)
 
     def _all(self) -> tuple[Ints, Ints, Ints]:
         if not self._found:
@@ -126,17 +126,16 @@ class Words:
         starts, ends, sure = starts[hits], ends[hits], tables.use_sure[uses]
         held = tables.use_list[uses]
         in_row = rows.rows_of(ends)
-        unsure = sure == ROW
-        unsure |= self._touched(starts, ends, uses)
         pairs = in_row * len(tables.plan.lists) + held
-        again = np.unique(pairs[unsure])
+        again = distinct(pairs[sure == ROW])
         good = ~is_in(pairs, again)
         spaced = sure == SPACED
         if not any(bytes([blank]) in rows.data for blank in ODD_BLANKS):
             spaced &= ends - starts != tables.use_size[uses]
-        look = np.flatnonzero(good & (spaced | (sure == LOOK) | (sure == LOOK_CASE)))
-        for place in look.tolist():
-            good[place] = self._is(uses[place], rows.data[starts[place] : ends[place]])
+        look = spaced | (sure == LOOK) | (sure == LOOK_CASE) | self._touched(starts, ends, uses)
+        for place in np.flatnonzero(good & look).tolist():
+            written = tables.plan.written[uses[place]]
+            good[place] = stands(written, rows.data, int(starts[place]), int(ends[place]))
         held, starts, ends = held[good], rows.chars(starts[good]), rows.chars(ends[good])
         searched = [
             (number, start, end)
@@ -157,12 +156,6 @@ class Words:
         before = (self.tables.use_before[uses] > 0) & (octets[starts - 1] >= 128)
         after = (self.tables.use_after[uses] > 0) & (octets[ends] >= 128)
         return np.asarray(before | after)
-
-    def _is(self, use: int, found: bytes) -> bool:
-        written = self.tables.plan.written[use]
-        exact = written.sure == LOOK_CASE
-        text = found.decode() if exact else found.decode().lower()
-        return comparison(written.text, case_sensitive=exact).fullmatch(text) is not None
 
 
 def _by_list(held: Ints, starts: Ints, ends: Ints) -> dict[int, Spans]:
