@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +30,9 @@ KINDS: Mapping[str, str] = {
     "trainable": "dlpagent.classifiers.trainable",
 }
 """Kind of detector → the module that finds it."""
+
+NEED_MODEL = frozenset({"entity", "presidio"})
+"""Kinds that need a language model: slow, optional, and off unless asked for (service/ner.py)."""
 
 CONTENT_PARAMS = ("store", "form", "model")
 """Parameters that name a file or folder whose content decides what is found."""
@@ -102,6 +105,12 @@ def description_of(element: Detector) -> list[str]:
     """What its kind says of a detector beyond its parameters (`describe(element)`); never a value."""
     module = importlib.import_module(KINDS[element.kind])
     return list(module.describe(element)) if hasattr(module, "describe") else []
+
+
+def unavailable(element: Detector) -> str:
+    """Why a detector cannot be opened here (`unavailable(element)` of its kind); empty if it can."""
+    module = importlib.import_module(KINDS[element.kind])
+    return str(module.unavailable(element)) if hasattr(module, "unavailable") else ""
 
 
 def has_content(element: Element) -> bool:
@@ -181,9 +190,13 @@ def content_path(element: Detector, param: str) -> Path:
     return Path(element.folder) / str(element.param(param))
 
 
-def sits_with_detectors(pack: Pack) -> frozenset[str]:
-    """The SITs that ask a detector anywhere: as primary, supporting or in a filter."""
-    asking = {name for name, item in pack.elements.items() if isinstance(item, Detector)}
+def sits_with_detectors(pack: Pack, kinds: Collection[str] = tuple(KINDS)) -> frozenset[str]:
+    """The SITs that ask a detector of some kind anywhere: as primary, supporting or in a filter."""
+    asking = {
+        name
+        for name, item in pack.elements.items()
+        if isinstance(item, Detector) and item.kind in kinds
+    }
     if not asking:
         return frozenset()
     while True:

@@ -10,6 +10,7 @@ seconds per process; what it could not look at for that reason is reported as sk
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -63,6 +64,12 @@ def problems(element: Detector, file: str, line: int) -> Iterator[Problem]:
         yield Problem(file, line, f"the score of {element.id} is no share", "0 to 1", str(score))
 
 
+def unavailable(element: Detector) -> str:
+    """Why this cannot be looked for here; empty when it can. Nothing is imported."""
+    model = model_of(element)
+    return "" if language_model.is_installed(model) else f"needs {language_model.extra_of(model)}"
+
+
 def open_detector(element: Detector) -> EntityLooker:
     """The looker of an element. Raises ConfigurationError when its model is not installed."""
     return EntityLooker(
@@ -96,7 +103,7 @@ class Budget:
         return f"the budget of {self.seconds:g} CPU seconds for named entities is used up (--ner-budget)"
 
 
-BUDGET = Budget()
+BUDGET = Budget(float(os.environ.get("DLPAGENT_NER_BUDGET") or DEFAULT_BUDGET_S))
 
 
 def set_budget(seconds: float) -> None:

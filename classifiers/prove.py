@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlpagent.classifiers.compiled import CompiledPack
-from dlpagent.classifiers.detectors import has_content
+from dlpagent.classifiers.detectors import has_content, unavailable
 from dlpagent.classifiers.pack import load_pack
 from dlpagent.classifiers.reference import Hit, evaluate
 from dlpagent.classifiers.regexes import matcher
-from dlpagent.classifiers.sit import Pack, Regex, Sit, Union, pattern_refs
+from dlpagent.classifiers.sit import Detector, Pack, Regex, Sit, Union, pattern_refs
 from dlpagent.errors import Problem
 
 MIN_EXAMPLES = MIN_NEAR_MISSES = 3
@@ -22,7 +22,26 @@ MIN_EXAMPLES = MIN_NEAR_MISSES = 3
 def prove(pack: Pack) -> list[Problem]:
     """Every example, near miss and reference that does not hold, in every SIT of the pack."""
     compiled = CompiledPack(pack)
-    return [problem for sit in pack.sits.values() for problem in prove_sit(compiled, sit)]
+    skipped = unproven(pack)
+    return [
+        problem
+        for sit in pack.sits.values()
+        for problem in (_completeness(pack, sit) if sit.id in skipped else prove_sit(compiled, sit))
+    ]
+
+
+def unproven(pack: Pack) -> dict[str, str]:
+    """SIT id → why its examples cannot be tried here: a language model that is not installed."""
+    reasons = {
+        name: reason
+        for name, element in pack.elements.items()
+        if isinstance(element, Detector) and (reason := unavailable(element))
+    }
+    return {
+        sit.id: reasons[min(found)]
+        for sit in pack.sits.values()
+        if reasons and (found := _all_refs(pack, sit) & reasons.keys())
+    }
 
 
 def prove_sit(pack: CompiledPack, sit: Sit) -> list[Problem]:

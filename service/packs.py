@@ -9,15 +9,24 @@ from pathlib import Path
 from dlpagent.classifiers.pack import BUILTIN, load_pack, merge, with_hash
 from dlpagent.classifiers.pack_cache import kept_pack
 from dlpagent.classifiers.sit import Pack, Profile
+from dlpagent.service.ner import Ner, choose
 
 BUILTIN_NAME = "builtin"
 
 
-def load_packs(names: Sequence[str], profile: Profile, cache: Path | None = None) -> Pack:
+def load_packs(
+    names: Sequence[str], profile: Profile, cache: Path | None = None, ner: Ner = "off"
+) -> Pack:
     """The packs named (`builtin`, folders, SIT files, rule package XML) as one.
 
     cache: a folder in which the built-in pack is kept as read, so that it loads at once next time.
+    ner: whether SITs that need a language model keep their patterns (service/ner.py).
     """
+    return choose(whole_packs(names, profile, cache), ner).pack
+
+
+def whole_packs(names: Sequence[str], profile: Profile, cache: Path | None = None) -> Pack:
+    """The packs named as one, with what needs a language model."""
     base = (
         kept_pack(BUILTIN, cache, profile=profile) if cache else load_pack(BUILTIN, profile=profile)
     )

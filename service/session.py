@@ -22,14 +22,15 @@ from dlpagent.errors import ConfigurationError, ExitCode, SinkError
 from dlpagent.findings import LEVEL_FLOOR, LEVELS
 from dlpagent.jobs import Engine, in_this_process
 from dlpagent.labels.decide import PolicyDecider
-from dlpagent.labels.policy import EXAMPLE_POLICY
+from dlpagent.labels.policy import EXAMPLE_POLICY, Policy
 from dlpagent.labels.policy_yaml import load_policy
 from dlpagent.labels.taxonomy import Taxonomy
 from dlpagent.labels.taxonomy_files import load_taxonomy as read_taxonomy
 from dlpagent.outbox import Delivered, Retry, drain
 from dlpagent.pool import in_workers
 from dlpagent.ports import Classifier, Sink, Source
-from dlpagent.service.packs import BUILTIN_NAME, above, load_packs
+from dlpagent.service.ner import Ner, choose, set_budget
+from dlpagent.service.packs import BUILTIN_NAME, above, whole_packs
 from dlpagent.service.settings import Home
 from dlpagent.service.sink_spec import SinkSpec
 from dlpagent.service.wiring import Unreachable
@@ -64,6 +65,8 @@ class Settings:
     workers: int = 1
     engine: str = "local"
     targets: tuple[str, ...] = ()
+    ner: Ner = "off"
+    ner_budget: float | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class Session:
     decider: PolicyDecider | None
     state: State
     interrupted: list[int] = field(default_factory=list)
+    left_out: frozenset[str] = frozenset()
 
     def sweep(
         self, sources: Sequence[Source | Unreachable], observer: Observer, resume: Run | None = None
@@ -159,6 +163,7 @@ def config_hash(settings: Settings) -> str:
     meaning = [
         settings.targets, settings.packs, settings.profile, settings.policy, settings.labels,
         [sink.identity for sink in settings.sinks], settings.min_confidence, sorted(settings.accept),
+        settings.ner,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
 
@@ -170,10 +175,14 @@ def open_session(settings: Settings) -> Iterator[Session]:
         spec.open().close()  # nothing is written; settings that are wrong are said before the sweep
     home = Home.of_environment()
     evidence = home.evidence(settings.key_file)
-    pack = load_packs(settings.packs, settings.profile, home.path / "cache")
+    pack = whole_packs(settings.packs, settings.profile, home.path / "cache")
+    policy = read_policy(settings.policy, pack, settings.labels) if settings.policy else None
+    decider = PolicyDecider(policy) if policy else None
+    chosen = choose(pack, settings.ner, [sit.id for sit in policy.sits()] if policy else ())
+    set_budget(settings.ner_budget)
+    pack = chosen.pack
     if settings.min_confidence > 1:
         pack = above(pack, settings.min_confidence)
-    decider = load_decider(settings.policy, pack, settings.labels) if settings.policy else None
     with ExitStack() as stack:
         place: str | Path | None = settings.state
         if place is None:
@@ -181,20 +190,23 @@ def open_session(settings: Settings) -> Iterator[Session]:
             place = Path(folder) / "state.db"
         state = stack.enter_context(open_state(place))
         classifier = classifier_of(pack, evidence, home.path / "cache")
-        yield Session(settings, home, pack, classifier, decider, state)
+        yield Session(settings, home, pack, classifier, decider, state, left_out=chosen.left_out)
 
 
 def load_decider(policy: str, pack: Pack, taxonomy: str | None = None) -> PolicyDecider:
+    """What decides by the policy named."""
+    return PolicyDecider(read_policy(policy, pack, taxonomy))
+
+
+def read_policy(policy: str, pack: Pack, taxonomy: str | None = None) -> Policy:
     """The policy named (`example`, or a YAML file), its SITs resolved in the pack."""
     path = EXAMPLE_POLICY if policy == EXAMPLE_NAME else Path(policy)
-    return PolicyDecider(
-        load_policy(
-            path,
-            taxonomy=load_taxonomy(taxonomy),
-            sit_names=pack.sit_names,
-            recommended={sit.id: sit.recommended_confidence for sit in pack.sits.values()},
-            unknown_sits="warning" if policy == EXAMPLE_NAME else "error",
-        )
+    return load_policy(
+        path,
+        taxonomy=load_taxonomy(taxonomy),
+        sit_names=pack.sit_names,
+        recommended={sit.id: sit.recommended_confidence for sit in pack.sits.values()},
+        unknown_sits="warning" if policy == EXAMPLE_NAME else "error",
     )
 
 

@@ -21,6 +21,7 @@ from dlpagent.findings import LEVELS, level_of
 from dlpagent.labels.taxonomy import Taxonomy
 from dlpagent.outbox import Delivered
 from dlpagent.records import Asset
+from dlpagent.service.ner import sentence_of
 from dlpagent.service.session import Session
 from dlpagent.state import AssetProgress, Counters
 from dlpagent.sweep import Result
@@ -86,6 +87,8 @@ def summary_lines(session: Session, result: Result, delivered: Delivered | None)
         yield f"Violations: {many}"
     for reason in incomplete_reasons(session, result):
         yield f"Incomplete: {reason}"
+    if sentence := sentence_of(session.left_out):
+        yield sentence
     if delivered is not None:
         yield f"Events: {delivered.sent:,} delivered, {delivered.pending:,} waiting in the outbox"
         for sink in delivered.busy:

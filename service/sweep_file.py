@@ -10,11 +10,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from dlpagent.classifiers.sit import Profile
 from dlpagent.errors import Problem, ProblemsError
 from dlpagent.service.distributed import ENGINES
+from dlpagent.service.ner import MODES, Ner
 from dlpagent.service.packs import BUILTIN_NAME
 from dlpagent.service.session import EXAMPLE_NAME, Settings
 from dlpagent.service.sink_spec import SinkSpec
@@ -27,6 +28,7 @@ LEVELS = ("low", "medium", "high", "never")
 _KEYS = (
     "name", "state", "packs", "profile", "policy", "labels", "min_confidence", "tenant_id",
     "sources", "sinks", "report", "accept", "full", "fail_on", "workers",
+    "ner", "ner_budget",
     "engine", "key_file",
 )  # fmt: skip
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -93,6 +95,8 @@ def _read(root: Reader, folder: Path) -> SweepFile:
         workers=keys["workers"].integer(1, low=1, high=256) if "workers" in keys else 1,
         engine=keys["engine"].choice(ENGINES, "local") if "engine" in keys else "local",
         targets=tuple(_identity(source) for source in sources),
+        ner=_ner(keys.get("ner")),
+        ner_budget=float(keys["ner_budget"].integer(600, low=0)) if "ner_budget" in keys else None,
     )
     if settings.sinks and settings.policy is None:
         keys["sinks"].problem(
@@ -144,6 +148,10 @@ def _named(reader: Reader | None, folder: Path, shipped: str) -> str | None:
 def _profile(reader: Reader | None) -> Profile:
     chosen = reader.choice(get_args(Profile), "extended") if reader else "extended"
     return "strict" if chosen == "strict" else "extended"
+
+
+def _ner(reader: Reader | None) -> Ner:
+    return cast("Ner", reader.choice(MODES, "off")) if reader else "off"
 
 
 def _tenant(reader: Reader | None) -> str:

@@ -43,6 +43,11 @@ def is_installed(model: str) -> bool:
     return Path(model).is_dir() or importlib.util.find_spec(model) is not None
 
 
+def extra_of(model: str) -> str:
+    """What to install for a model."""
+    return f"dlpagent[{EXTRAS.get(model, 'ner')}]"
+
+
 @functools.cache
 def load(model: str) -> Language:
     """The model, read once per process. Raises ConfigurationError that names the extra.

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlpagent.service.cli.options import PackOption, ProfileOption, QuietOption, checked_choice
+from dlpagent.service.cli.options import (
+    NerBudgetOption,
+    NerOption,
+    PackOption,
+    ProfileOption,
+    QuietOption,
+    checked_choice,
+)
 
 if TYPE_CHECKING:
     from dlpagent.service.evaluating import Report
@@ -55,6 +62,8 @@ def evaluate(
     ] = None,
     pack: PackOption = None,
     profile: ProfileOption = "extended",
+    ner: NerOption = "auto",
+    ner_budget: NerBudgetOption = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Write what was found as JSON Lines, without values.")
     ] = None,
@@ -78,6 +87,7 @@ def evaluate(
     from dlpagent.evidence import KEY_BYTES, Evidence
     from dlpagent.service import evaluating
     from dlpagent.service.corpora import read_corpora, read_map, read_sources
+    from dlpagent.service.ner import parse, set_budget
     from dlpagent.service.packs import load_packs
     from dlpagent.service.session import parse_level
     from dlpagent.service.settings import Home
@@ -92,7 +102,8 @@ def evaluate(
     _share(min_iou, "--min-iou")
     types, labelled = read_map(type_map), read_sources(sources or ())
     documents = read_corpora(corpus, by)
-    loaded = load_packs(pack or ["builtin"], profile)  # type: ignore[arg-type]
+    loaded = load_packs(pack or ["builtin"], profile, ner=parse(ner))  # type: ignore[arg-type]
+    set_budget(ner_budget)
     if not quiet:
         _warn_of_unknown(type_map, evaluating.unknown_names(loaded, types))
     home = Home.of_environment()

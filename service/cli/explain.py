@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dlpagent.service.cli.options import PackOption, ProfileOption, checked_choice
+from dlpagent.service.cli.options import NerOption, PackOption, ProfileOption, checked_choice
 
 
 def explain(
@@ -28,6 +28,7 @@ def explain(
     ] = "",
     pack: PackOption = None,
     profile: ProfileOption = "extended",
+    ner: NerOption = "auto",
     all_: Annotated[
         bool, typer.Option("--all", help="Also places where nothing was found in the end.")
     ] = False,
@@ -44,13 +45,14 @@ def explain(
     from dlpagent.classifiers.explain import explain as trace
     from dlpagent.errors import ExitCode
     from dlpagent.service.cli.rules import find_sit
+    from dlpagent.service.ner import parse
     from dlpagent.service.packs import load_packs
     from dlpagent.service.trace_view import explanation_json, explanation_text
 
     checked_choice(output_format, "--format", ("text", "json"))
     checked_choice(profile, "--profile", ("strict", "extended"))
     content = _content(text, file)
-    loaded = load_packs(pack or ["builtin"], profile)  # type: ignore[arg-type]
+    loaded = load_packs(pack or ["builtin"], profile, ner=parse(ner))  # type: ignore[arg-type]
     chosen = [find_sit(loaded, name) for name in sit] if sit else None
     found = trace(CompiledPack(loaded), content, context, chosen)
     visible = content if show_values and sys.stdout.isatty() else None

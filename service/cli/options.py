@@ -49,6 +49,20 @@ WorkersOption = Annotated[
 EngineOption = Annotated[
     str, typer.Option("--engine", help="local, ray or spark: who reads and classifies.")
 ]
+NerOption = Annotated[
+    str,
+    typer.Option(
+        "--ner",
+        help="off, auto or on: look for types that need a language model (docs/named-entities.md).",
+    ),
+]
+NerBudgetOption = Annotated[
+    float | None,
+    typer.Option(
+        "--ner-budget", min=0.0, help="CPU seconds a process may spend on language models.",
+        show_default="600",
+    ),
+]  # fmt: skip
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 VerboseOption = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice for debug.")

@@ -47,10 +47,10 @@ def _sits(pack: Pack) -> list[Sit]:
 
 
 def _loaded(names: list[str] | None, profile: str) -> Pack:
-    from dlpagent.service.packs import load_packs
+    from dlpagent.service.packs import whole_packs
 
     checked_choice(profile, "--profile", ("strict", "extended"))
-    return load_packs(names or ["builtin"], profile)  # type: ignore[arg-type]
+    return whole_packs(names or ["builtin"], profile)  # type: ignore[arg-type]
 
 
 def _row(sit: Sit) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def check(
     Exits 0 when all holds, 2 with every problem at its file and line when not.
     """
     from dlpagent.classifiers.pack import BUILTIN, load_pack
-    from dlpagent.classifiers.prove import prove, slow_paths
+    from dlpagent.classifiers.prove import prove, slow_paths, unproven
     from dlpagent.errors import ExitCode, ProblemsError
 
     base = load_pack(BUILTIN) if path else None
@@ -157,6 +157,8 @@ def check(
         failed |= bool(problems)
         if not quiet:
             sys.stdout.write(_proof(pack, len(problems)))
+            for ident, why in unproven(pack).items():
+                sys.stdout.write(f"  {pack.sits[ident].name}: not proven: {why}\n")
             for ident, names in slow_paths(pack).items():
                 sys.stdout.write(
                     f"  {pack.sits[ident].name}: {', '.join(names)} cannot run on RE2 and runs in a "

@@ -11,6 +11,8 @@ from dlpagent.service.cli.options import (
     EngineOption,
     KeyOption,
     LabelsOption,
+    NerBudgetOption,
+    NerOption,
     PackOption,
     PolicyOption,
     ProfileOption,
@@ -68,6 +70,8 @@ def scan(
     ] = False,
     workers: WorkersOption = 1,
     engine: EngineOption = "local",
+    ner: NerOption = "off",
+    ner_budget: NerBudgetOption = None,
     key_file: KeyOption = None,
     tenant_id: Annotated[
         str | None, typer.Option(help="Entra tenant (GUID) named in events.")
@@ -85,6 +89,7 @@ def scan(
 
     checked_choice(fail_on, "--fail-on", ("low", "medium", "high", "never"))
     checked_choice(profile, "--profile", ("strict", "extended"))
+    checked_choice(ner, "--ner", ("off", "auto", "on"))
     code = run_scan(
         Request(
             targets=tuple(source),
@@ -103,6 +108,8 @@ def scan(
             full=full,
             workers=workers,
             engine=engine,
+            ner=ner,
+            ner_budget=ner_budget,
             key_file=key_file,
             tenant_id=tenant_id,
             quiet=quiet,

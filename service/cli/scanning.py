@@ -63,6 +63,8 @@ class Request:
     key_file: Path | None
     tenant_id: str | None
     quiet: bool
+    ner: str = "off"
+    ner_budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ def settings_of(request: Request, sinks: tuple[SinkSpec, ...]) -> Settings:
         engine=check_engine(request.engine),
         fail_on=request.fail_on,
         targets=request.targets,
+        ner=request.ner,  # type: ignore[arg-type]
+        ner_budget=request.ner_budget,
     )
 
 

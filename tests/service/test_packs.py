@@ -11,7 +11,7 @@ from dlpagent.errors import ConfigurationError, DlpAgentError
 from dlpagent.labels.policy import EXAMPLE_POLICY
 from dlpagent.labels.policy_yaml import load_policy
 from dlpagent.labels.taxonomy_files import load_taxonomy
-from dlpagent.service.packs import above, load_packs
+from dlpagent.service.packs import above, load_packs, whole_packs
 
 DATA = Path(__file__).parent.parent / "data" / "rulepackages"
 MINE = """id: 11111111-1111-4111-8111-111111111111
@@ -24,8 +24,7 @@ patterns: [{confidence: 85, primary: Func_credit_card}, {confidence: 65, primary
 
 def test_packs_are_named_or_lie_somewhere(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(MINE)
-    builtin = load_packs(["builtin"], "extended")
-    assert builtin.ref == builtin_pack().ref
+    assert whole_packs(["builtin"], "extended").ref == builtin_pack().ref
     mine = load_packs([str(tmp_path / "mine.yaml")], "extended")
     assert set(mine.sit_names.values()) == {"Mine"}
     package = load_packs([str(DATA / "ncheruvu-demo-1.xml")], "extended")
