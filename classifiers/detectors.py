@@ -190,12 +190,12 @@ def content_path(element: Detector, param: str) -> Path:
     return Path(element.folder) / str(element.param(param))
 
 
-def sits_with_detectors(pack: Pack, kinds: Collection[str] = tuple(KINDS)) -> frozenset[str]:
+def sits_with_detectors(pack: Pack, kinds: Collection[str] | None = None) -> frozenset[str]:
     """The SITs that ask a detector of some kind anywhere: as primary, supporting or in a filter."""
     asking = {
         name
         for name, item in pack.elements.items()
-        if isinstance(item, Detector) and item.kind in kinds
+        if isinstance(item, Detector) and (kinds is None or item.kind in kinds)
     }
     if not asking:
         return frozenset()
