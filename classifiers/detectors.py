@@ -85,6 +85,12 @@ def spans_seen(element: Detector, subject: Subject) -> list[Span]:
     return list(seen.spans)
 
 
+def note_seen(element: Detector, subject: Subject, span: Span) -> str:
+    """What a detector notes of a place it saw in a text; for traces."""
+    (seen,) = detector_of(element).look([subject])
+    return seen.notes.get(span, "")
+
+
 def problems_of(element: Detector, file: str, line: int) -> Iterator[Problem]:
     """What is wrong with a detector's kind and parameters; nothing heavy is loaded."""
     if element.kind not in KINDS:

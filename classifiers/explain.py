@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dlpagent.classifiers.compiled import CompiledPack
-from dlpagent.classifiers.detectors import NotLookedAt
+from dlpagent.classifiers.detectors import NotLookedAt, note_seen
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import (
     Evidences,
@@ -24,7 +24,7 @@ from dlpagent.classifiers.reference import (
     window,
 )
 from dlpagent.classifiers.regex_syntax import RuleTimeout
-from dlpagent.classifiers.sit import AnyOf, Condition, Keyword, Match, Pattern, Sit
+from dlpagent.classifiers.sit import AnyOf, Condition, Detector, Keyword, Match, Pattern, Sit
 from dlpagent.findings import level_of
 
 MAX_TRACES = 50
@@ -64,7 +64,10 @@ class ConditionTrace:
 
 @dataclass(frozen=True, slots=True)
 class PatternTrace:
-    """A pattern at one primary match: whether it holds, and what is missing if it does not."""
+    """A pattern at one primary match: whether it holds, and what is missing if it does not.
+
+    note: what a detector says of the match (a score, a count), never a value.
+    """
 
     index: int
     confidence: int
@@ -76,6 +79,7 @@ class PatternTrace:
     filters: tuple[tuple[str, bool], ...]
     conditions: tuple[ConditionTrace, ...]
     missing: tuple[str, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,13 @@ def _pattern(sit: Sit, index: int, span: Span, found: Evidences) -> PatternTrace
         filters=filters,
         conditions=conditions,
         missing=tuple(missing),
+        note=_note(pattern, span, found) if primary_found else "",
     )
+
+
+def _note(pattern: Pattern, span: Span, found: Evidences) -> str:
+    element = found.pack.pack.elements[pattern.primary]
+    return note_seen(element, found.subject, span) if isinstance(element, Detector) else ""
 
 
 def _condition(

@@ -70,7 +70,8 @@ def _trace(trace: Trace, value: str) -> Iterator[str]:
 def _pattern(pattern: PatternTrace, *, chosen: bool) -> Iterator[str]:
     mark = "=>" if chosen else "ok" if pattern.holds else "--"
     ours = " (ours)" if pattern.origin == "ours" else ""
-    yield f"  {mark} {pattern.confidence} {pattern.level:<6} {pattern.primary} matches{ours}"
+    note = f": {pattern.note}" if pattern.note else ""
+    yield f"  {mark} {pattern.confidence} {pattern.level:<6} {pattern.primary} matches{ours}{note}"
     for name, passed in pattern.filters:
         yield f"       filter {name}: {'passed' if passed else 'drops it'}"
     for condition in pattern.conditions:

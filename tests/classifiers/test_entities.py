@@ -131,6 +131,13 @@ def test_offsets_are_those_of_the_original_text() -> None:
     assert text[trace.start : trace.end] == "Ma\u00adria Gonzalez"
 
 
+def test_a_trace_tells_the_score_and_what_spoke_for_a_name() -> None:
+    (trace,) = explain(CompiledPack(load_pack(NAMES)), "Please ask Mrs. Okonkwo.").traces
+    held = next(pattern for pattern in trace.patterns if pattern.holds)
+    assert held.note.startswith("score 0.90")
+    assert "title" in held.note
+
+
 @pytest.mark.parametrize(
     ("params", "said"),
     [
