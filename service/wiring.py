@@ -60,6 +60,8 @@ SOURCES: tuple[SourceRow, ...] = (
         by_file=False,
         extra="pgvector",
     ),
+    SourceRow("sqlite-vec", f"{_SOURCES}.sqlite_vec:SqliteVec", ("sqlite-vec",)),
+    SourceRow("faiss", f"{_SOURCES}.faiss:Faiss", ("faiss",)),
     SourceRow("qdrant", f"{_SOURCES}.qdrant:Qdrant", ("qdrant",), by_file=False, extra="qdrant"),
     SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
     SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),

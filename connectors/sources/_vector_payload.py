@@ -89,12 +89,13 @@ def _with_node(fields: Mapping[str, Any], beside: Mapping[str, Any]) -> Mapping[
 
 
 def _object_in(value: object) -> Mapping[str, Any] | None:
-    """The object, or the one a string holds as JSON; None for anything else."""
+    """The object, or the one a string or bytes hold as JSON; None for anything else."""
     if isinstance(value, Mapping):
         return value
-    if not isinstance(value, str) or not value.startswith("{"):
+    raw = value.encode("utf-8", "replace") if isinstance(value, str) else value
+    if not isinstance(raw, bytes) or not raw.startswith(b"{"):
         return None
-    parsed = parse(value.encode("utf-8", "replace"))
+    parsed = parse(raw)
     return parsed.value if parsed.problem is None and isinstance(parsed.value, dict) else None
 
 
