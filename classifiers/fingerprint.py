@@ -62,13 +62,8 @@ class Stretch:
 
 def stretches(form: Form, words: Words) -> list[Stretch]:
     """Where at least 30 percent of a form stands, by text and place."""
-    owners, places, blocks = _hits(form, words)
     enough = LOWEST / 100 * form.words
-    if not len(places):
-        return []
-    per_text = np.bincount(owners, weights=form.weights[blocks])
-    kept = per_text[owners] >= enough
-    owners, places, blocks = owners[kept], places[kept], blocks[kept]
+    owners, places, blocks = _hits(form, words, enough)
     found = []
     for owner in np.unique(owners).tolist():
         of_text = owners == owner
@@ -77,18 +72,41 @@ def stretches(form: Form, words: Words) -> list[Stretch]:
     return found
 
 
-def _hits(form: Form, words: Words) -> tuple[Ints, Ints, Ints]:
-    """Blocks of the form in the texts, in order: (text, first word, block)."""
-    columns = []
-    for length in np.unique(form.lengths).tolist():
+def _hits(form: Form, words: Words, enough: float) -> tuple[Ints, Ints, Ints]:
+    """Blocks of the form in the texts that may hold enough, in order: (text, first word, block).
+
+    The lengths that make up most of the form come first: most text is known to hold no copy before
+    the others are looked for.
+    """
+    shares = np.bincount(form.lengths, weights=form.weights)
+    left, columns = float(form.words), []
+    for length in np.argsort(-shares, kind="stable").tolist():
+        if not shares[length]:
+            break
         places, blocks = form.found(words.runs(length), length)
         inside = words.owners[places] == words.owners[places + length - 1]
         columns.append((places[inside], blocks[inside]))
+        left -= float(shares[length])
+        kept = _of_texts_with(form, words, columns, enough - left)
+        if not len(kept[0]) and left < enough:
+            return kept
+    owners, places, blocks = kept
+    order = np.argsort(places, kind="stable")
+    return owners[order], places[order], blocks[order]
+
+
+def _of_texts_with(
+    form: Form, words: Words, columns: list[tuple[Ints, Ints]], weight: float
+) -> tuple[Ints, Ints, Ints]:
+    """The hits of texts whose hits have a weight: (text, first word, block)."""
     places = np.concatenate([item for item, _ in columns])
     blocks = np.concatenate([item for _, item in columns])
-    order = np.argsort(places, kind="stable")
-    places, blocks = places[order], blocks[order]
-    return words.owners[places], places, blocks
+    owners = words.owners[places]
+    if not len(places):
+        return owners, places, blocks
+    per_text = np.bincount(owners, weights=form.weights[blocks])
+    kept = per_text[owners] >= weight
+    return owners[kept], places[kept], blocks[kept]
 
 
 def _stretch(

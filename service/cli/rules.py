@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlpagent.service.cli import rules_files, rules_learned
+from dlpagent.service.cli import rules_convert, rules_files, rules_learned
 from dlpagent.service.cli.options import PackOption, ProfileOption, checked_choice
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ def _proof(pack: Pack, problems: int) -> str:
 
 app.command("import")(rules_files.import_)
 app.command("export")(rules_files.export)
+app.command("convert")(rules_convert.convert)
 app.command("lint")(rules_files.lint)
 app.command("diff")(rules_files.diff)
 app.command("fingerprint")(rules_learned.fingerprint)
+app.command("train")(rules_learned.train)

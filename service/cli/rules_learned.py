@@ -106,3 +106,55 @@ def _add(place: Place, name: str, learned: Learned) -> None:
             f"{place.sit} was there and stays as it is; {place.content.name} is new. "
             "Remove it first to have it written anew.\n"
         )
+
+
+# --- train ------------------------------------------------------------------------------------
+
+
+def train(
+    samples: Annotated[
+        Path,
+        typer.Argument(help="Folder with positive/ and negative/, or JSON Lines: text, label."),
+    ],
+    output: PackDirOption,
+    name: NameOption,
+    folds: Annotated[int, typer.Option(help="Parts of the samples for cross-validation.")] = 5,
+) -> None:
+    """Learn a SIT from samples: what kind of text it is, not which value it holds."""
+    from dlpagent.classifiers.learned import place_of
+    from dlpagent.classifiers.trainable_model import write_model
+    from dlpagent.classifiers.trainable_samples import read_samples
+    from dlpagent.classifiers.trainable_training import train as learn
+
+    place = place_of(name, output, ".model")
+    model = learn(read_samples(samples), name, folds=folds)
+    output.mkdir(parents=True, exist_ok=True)
+    write_model(model, place.content)
+    _add(place, name, _of_model(place, list(model.levels)))
+    for warning in model.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    sys.stdout.write("".join(f"{line}\n" for line in _figures(place)))
+
+
+def _of_model(place: Place, levels: list[str]) -> Learned:
+    from dlpagent.classifiers.learned import Learned
+
+    model = ("model", place.content.name)
+    return Learned(
+        "trainable",
+        {level: (model, ("at_least", level)) for level in levels},
+        "Texts of a kind that was learned from samples.",
+        "https://learn.microsoft.com/purview/trainable-classifiers-learn-about",
+    )
+
+
+def _figures(place: Place) -> list[str]:
+    """The figures of a model as `rules show` has them, and where it lies."""
+    from dlpagent.classifiers.sit import Detector
+    from dlpagent.classifiers.trainable import describe
+
+    element = Detector(
+        "", "trainable", (("model", place.content.name),), folder=str(place.sit.parent)
+    )
+    lines = [line for line in describe(element) if not line.startswith("warning: ")]
+    return [*lines, f"written to {place.content}, without the samples' text"]

@@ -9,6 +9,7 @@ import pytest
 
 from dlpagent.service.cli import run
 from tests.classifiers.forms import FORMS, filled, template
+from tests.classifiers.letters import others, resignations
 
 NAME = "New patient intake form"
 
@@ -132,3 +133,75 @@ def test_templates_in_other_encodings_are_the_same_form(
     assert code == 0
     assert "242 words" in out
     assert "exact: true" in (tmp_path / "p" / "x.yaml").read_text()
+
+
+# --- train ------------------------------------------------------------------------------------
+
+
+def samples(folder: Path, positive: int, negative: int) -> Path:
+    """A folder of samples: files on one side, lines on the other."""
+    (folder / "positive").mkdir(parents=True)
+    (folder / "negative").mkdir()
+    for number, text in enumerate(resignations(positive)):
+        (folder / "positive" / f"{number}.txt").write_text(text)
+    lines = [json.dumps({"text": text}) for text in others(negative)]
+    (folder / "negative" / "mail.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def test_samples_become_a_sit_with_its_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = samples(tmp_path / "samples", 50, 150)
+    pack = tmp_path / "pack"
+    code, out, err = cli(
+        "rules", "train", place, "-o", pack, "--name", "Letter of resignation", capsys=capsys
+    )
+    assert code == 0
+    assert "5-fold cross-validation: average precision" in out
+    assert "near copies" in err
+    assert cli("rules", "check", pack, capsys=capsys)[0] == 0
+    shown = cli("rules", "show", "Letter of resignation", "--pack", pack, capsys=capsys)[1]
+    assert "learned from 50 positive and" in shown
+    assert "precision 1.000" in shown
+    manifest = (pack / "letter-of-resignation.model" / "manifest.json").read_text()
+    assert "resign from" not in manifest
+    corpus = tmp_path / "corpus.jsonl"
+    texts = [*resignations(4, 9_000), *others(40, 9_000)]
+    corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    code, out, _ = cli("scan", corpus, "--pack", pack, "--format", "jsonl", "-q", capsys=capsys)
+    assert (code, len(out.splitlines())) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "options", "said"),
+    [
+        (5, 50, (), "too few samples"),
+        (30, 40, ("--folds", "1"), "folds"),
+    ],
+)
+def test_samples_that_do_not_suffice_leave_no_pack(
+    positive: int,
+    negative: int,
+    options: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = samples(tmp_path / "samples", positive, negative)
+    code, _, err = cli(
+        "rules", "train", place, "-o", tmp_path / "p", "--name", "x", *options, capsys=capsys
+    )
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_folder_without_samples_is_said_to_be_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = cli(
+        "rules", "train", tmp_path, "-o", tmp_path / "p", "--name", "x", capsys=capsys
+    )
+    assert code == 2
+    assert "there are no samples here" in err
