@@ -15,6 +15,7 @@ import pyarrow as pa
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.decoding.layers import Span
 from dlpagent.classifiers.decoding.variants import Variant, has_cue, variants_of
+from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import Evaluation, Hit, evaluate
 from dlpagent.classifiers.sit import Sit
 from dlpagent.findings import MATCH_SCHEMA, Classified, Incomplete, PackRef
@@ -182,30 +183,80 @@ def _joined(
 # --- one text, by the reference evaluator ------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One reading of a text and what it alone, or it best, shows; hits lie in `subject`'s original."""
+
+    subject: Subject
+    hits: tuple[Hit, ...]
+    variant: Variant | None = None
+
+    def decoded(self, span: Span) -> tuple[str, ...]:
+        """What was undone in, or else near, a span of the subject; a place that owes it nothing: ()."""
+        if self.variant is None:
+            return ()
+        start, end = Subject.original(self.subject, *span)
+        return self.variant.transforms(start, end) if self.variant.counts(start, end) else ()
+
+
+@dataclass(slots=True)
+class VariantSubject(Subject):
+    """The subject of a variant: its spans lead back to the text the variant was made from."""
+
+    variant: Variant | None = None
+
+    @classmethod
+    def of_variant(cls, variant: Variant) -> VariantSubject:
+        """A variant, ready to be matched."""
+        plain = Subject.of(variant.text)
+        return cls(plain.text, plain.is_ascii, plain._origin, variant=variant)
+
+    def original(self, start: int, end: int) -> Span:
+        """Offsets in the original text of a half-open range, not empty, of the shadow."""
+        assert self.variant is not None
+        return self.variant.original(*Subject.original(self, start, end))
+
+
+def read_all(
+    pack: CompiledPack, text: str, context: str = "", sits: Sequence[Sit] | None = None
+) -> tuple[list[Read], list[tuple[str, str]]]:
+    """All readings of a text, the plain one first, and what could not be looked for.
+
+    An empty SIT id stands for all of them: a limit of decoding was reached.
+    """
+    variants = variants_of(text)
+    incomplete = [("", variants.incomplete)] if variants.incomplete else []
+    subjects = [Subject.of(text), *(VariantSubject.of_variant(one) for one in variants.found)]
+    hits: list[Hit] = []
+    claims: list[Claim] = []
+    for place, variant in enumerate([None, *variants.found]):
+        found = evaluate(pack, variant.text if variant else text, context, sits)
+        incomplete += [item for item in found.incomplete if item not in incomplete]
+        for hit in found.hits:
+            if variant is not None:
+                if not variant.counts(hit.start, hit.end):
+                    continue
+                start, end = variant.original(hit.start, hit.end)
+                hit = replace(hit, start=start, end=end)  # noqa: PLW2901 - led back
+            span = hit.start, hit.end
+            claims.append(Claim(hit.sit_id, span, hit.confidence, place, len(hits)))
+            hits.append(hit)
+    kept: list[list[Hit]] = [[] for _ in subjects]
+    for claim in sorted(upheld(claims), key=lambda claim: claim.number):
+        kept[claim.variant].append(hits[claim.number])
+    return [
+        Read(
+            subject, tuple(those), subject.variant if isinstance(subject, VariantSubject) else None
+        )
+        for subject, those in zip(subjects, kept, strict=True)
+    ], incomplete
+
+
 def evaluate_all(
     pack: CompiledPack, text: str, context: str = "", sits: Sequence[Sit] | None = None
 ) -> Evaluation:
     """As reference.evaluate(), in a text and in all it can be read as."""
-    plain = evaluate(pack, text, context, sits)
-    variants = variants_of(text)
-    if variants.incomplete:
-        plain.incomplete.append(("", variants.incomplete))
-    if not variants.found:
-        return plain
-    hits = list(plain.hits)
-    claims = [_of_hit(hit, number, 0) for number, hit in enumerate(hits)]
-    for place, variant in enumerate(variants.found, 1):
-        found = evaluate(pack, variant.text, context, sits)
-        plain.incomplete.extend(item for item in found.incomplete if item not in plain.incomplete)
-        for hit in found.hits:
-            if variant.counts(hit.start, hit.end):
-                start, end = variant.original(hit.start, hit.end)
-                hits.append(replace(hit, start=start, end=end))
-                claims.append(_of_hit(hits[-1], len(hits) - 1, place))
-    kept = [hits[claim.number] for claim in upheld(claims)]
-    kept.sort(key=lambda hit: (hit.start, hit.end, hit.sit_id))
-    return Evaluation(kept, plain.incomplete)
-
-
-def _of_hit(hit: Hit, number: int, place: int) -> Claim:
-    return Claim(hit.sit_id, (hit.start, hit.end), hit.confidence, place, number)
+    reads, incomplete = read_all(pack, text, context, sits)
+    hits = [hit for read in reads for hit in read.hits]
+    hits.sort(key=lambda hit: (hit.start, hit.end, hit.sit_id))
+    return Evaluation(hits, incomplete)

@@ -7,17 +7,17 @@ so it cannot disagree with the findings.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.decoded import Read, read_all
 from dlpagent.classifiers.detectors import NotLookedAt, note_seen
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import (
     Evidences,
     Span,
     counted,
-    evaluate,
     is_met,
     passes,
     supporting,
@@ -87,6 +87,7 @@ class Trace:
     """A SIT at one place: the confidence it got (0: none) and every pattern that was tried.
 
     next_level says what would lift it to the next higher confidence; empty at the top.
+    decoded: what was undone before it could be seen (dlpagent.classifiers.decoding); empty: nothing.
     """
 
     sit_id: str
@@ -97,6 +98,7 @@ class Trace:
     pattern: int | None
     patterns: tuple[PatternTrace, ...]
     next_level: str
+    decoded: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -120,22 +122,28 @@ def explain(
     A primary match that gives no finding is traced too: that is where a missed value is understood.
     """
     chosen = list((*pack.sits, *pack.detected) if sits is None else sits)
-    result = evaluate(pack, text, context, chosen)
-    found = Evidences(pack, Subject.of(text), Subject.of(context))
-    kept = {(hit.sit_id, hit.start, hit.end): hit for hit in result.hits}
-    traces: list[Trace] = []
-    for sit in chosen:
+    reads, incomplete = read_all(pack, text, context, chosen)
+    traces = [trace for read in reads for trace in _traces(pack, read, Subject.of(context), chosen)]
+    traces.sort(key=lambda trace: (-trace.confidence, trace.start, trace.end, trace.sit_name))
+    return Explanation(tuple(traces[:MAX_TRACES]), tuple(incomplete), len(traces) > MAX_TRACES)
+
+
+def _traces(
+    pack: CompiledPack, read: Read, context: Subject, sits: Sequence[Sit]
+) -> Iterator[Trace]:
+    """The traces of one reading; of a decoded one, only where something was decoded."""
+    found = Evidences(pack, read.subject, context)
+    kept = {(hit.sit_id, hit.start, hit.end): hit for hit in read.hits}
+    for sit in sits:
         try:
             for span in _primary_spans(sit, found):
-                start, end = found.subject.original(*span)
-                hit = kept.get((sit.id, start, end))
-                traces.append(_trace(sit, span, found, hit.pattern if hit else None))
+                hit = kept.get((sit.id, *found.subject.original(*span)))
+                decoded = read.decoded(span)
+                if read.variant is None or hit or decoded:
+                    trace = _trace(sit, span, found, hit.pattern if hit else None)
+                    yield replace(trace, decoded=decoded)
         except (RuleTimeout, NotLookedAt):
             continue
-    traces.sort(key=lambda trace: (-trace.confidence, trace.start, trace.end, trace.sit_name))
-    return Explanation(
-        tuple(traces[:MAX_TRACES]), tuple(result.incomplete), len(traces) > MAX_TRACES
-    )
 
 
 def _primary_spans(sit: Sit, found: Evidences) -> list[Span]:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.decoded import evaluate_all
 from dlpagent.classifiers.detectors import has_content, unavailable
 from dlpagent.classifiers.pack import load_pack
-from dlpagent.classifiers.reference import Hit, evaluate
+from dlpagent.classifiers.reference import Hit
 from dlpagent.classifiers.regexes import matcher
 from dlpagent.classifiers.sit import Detector, Pack, Regex, Sit, Union, pattern_refs
 from dlpagent.errors import Problem
@@ -74,7 +75,7 @@ def _completeness(pack: Pack, sit: Sit) -> Iterator[Problem]:
 
 
 def _find(pack: CompiledPack, sit: Sit, text: str, context: str) -> tuple[list[Hit], bool]:
-    result = evaluate(pack, text, context, sits=[sit])
+    result = evaluate_all(pack, text, context, sits=[sit])
     return result.hits, bool(result.incomplete)
 
 

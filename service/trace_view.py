@@ -46,7 +46,8 @@ def explanation_text(
     if hidden:
         lines.append(f"{hidden} place(s) look like a SIT and are not one; see them with --all.")
     for sit, reason in found.incomplete:
-        lines.append(f"Incomplete: {pack.sits[sit].name}: {reason}.")
+        name = pack.sits[sit].name if sit else "every type"
+        lines.append(f"Incomplete: {name}: {reason}.")
     if found.truncated:
         lines.append("More places were found than are shown.")
     return "\n".join(lines) + "\n"
@@ -59,6 +60,8 @@ def _trace(trace: Trace, value: str) -> Iterator[str]:
         else "no finding"
     )
     yield f"{trace.sit_name}  {value}  at {trace.start}–{trace.end}: {verdict}"
+    if trace.decoded:
+        yield f"  decoded: {', '.join(trace.decoded)}"
     for pattern in trace.patterns:
         if not pattern.primary_found and not pattern.holds:
             continue

@@ -5,7 +5,7 @@ Wide on purpose where being exact would cost time: a cue alone changes nothing.
 
 from __future__ import annotations
 
-from dlpagent.classifiers.decoding.lookalikes import DRESSED, MARKS, TWINS
+from dlpagent.classifiers.decoding.lookalikes import COUNTED, DRESSED, MARKS, TWINS
 
 _SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -42,24 +42,25 @@ _PARTS = (
     r"&[A-Za-z][A-Za-z0-9]{1,30};",
     r"%[0-9A-Fa-f]{2}|%u[0-9A-Fa-f]{4}",
     r"\\",
-    r"=\r?\n|=3D|=[0-9A-F]{2}=[0-9A-F]{2}",
+    r"=\r?\n|=3D|[A-Za-z,.:;]=20[A-Za-z]|=20[^\s=]+=20|=[0-9A-F]{2}=[0-9A-F]{2}",
     rf"</?(?i:{_INLINE})[ \t\r\n/>]|<!--",
+    r"[A-Za-z0-9]\+[A-Za-z0-9+%]*=|=[^\s&=]*[A-Za-z0-9]\+[A-Za-z0-9]",
     # encodings
-    rf"(?:{_QUAD}){{3}}",
+    rf"(?:{_QUAD}){{3}}|(?:{_QUAD}){{2}}[A-Za-z0-9+/_\-]{{8}}|[A-Za-z0-9+/_\-]{{8}}(?:{_QUAD}){{2}}",
     _WIDE,
-    r"(?:[2-7][0-9A-Fa-f]){9}",
+    r"(?:[2-7][0-9A-Fa-f][ :]?){9}",
     # typographic marks
     r"[0-9A-Za-z@.\-](?:\*\*|~~|\|\||`|__)\**[0-9A-Za-z@.\-]",
-    r"(?:^|[^0-9A-Za-z_])_+(?:[A-Z0-9]{4}|[0-9A-Za-z.+\-]*[0-9@])",
+    r"(?:^|[^0-9A-Za-z_])_+(?:[A-Z0-9]{4}|[0-9A-Za-z_.+\-]*[0-9@])",
     r"[0-9A-Z]_+(?:$|[^0-9A-Za-z_])|\.[a-z]{2,3}_|[0-9]{7}_|_[0-9]{7}|_[A-Z]{2}[0-9]{7}",
     r"[a-z]-[ \t]*\r?\n[ \t]*[a-z]",
     # letters that are not what they look like
     rf"[{MARKS}\x{{3099}}\x{{309a}}]|[\x{{1100}}-\x{{1112}}][\x{{1161}}-\x{{1175}}]",
     rf"[0-9A-Za-z][@._+/=:\-]*[{TWINS}]|[{TWINS}][{TWINS}@._+/=:\-]*[0-9A-Za-z]",
-    rf"(?:[{DRESSED}][ .\-]?){{3}}|[\x{{1f150}}-\x{{1f189}}\x{{fb00}}-\x{{fb06}}\x{{132}}\x{{133}}]",
+    rf"(?:[{DRESSED}{COUNTED}][ .\-]?){{3}}|[\x{{1f150}}-\x{{1f189}}\x{{fb00}}-\x{{fb06}}\x{{132}}\x{{133}}]",
     # numbers broken, dotted, spaced out
-    rf"{_DIGIT}{_BREAK}{_SIGN}|{_SIGN}{_BREAK}{_DIGIT}",
-    rf"{_DIGIT}{_BLANK}{_BLANK}+{_SIGN}",
+    rf"{_DIGIT}[A-Z]*{_BREAK}{_SIGN}|{_SIGN}{_BREAK}[A-Z]*{_DIGIT}",
+    rf"{_DIGIT}(?:{_BLANK}{_BLANK}+|\t+){_SIGN}",
     rf"{_SIGN}{_DIGIT}{_GAP}{_SIGN}{_SIGN}+{_GAP}{_SIGN}",
     rf"{_DIGIT}{_POINT}{_POINT}{_SIGN}",
     rf"(?:{_DIGIT}(?:{_GAP}|{_BLANK}{_BLANK}?)){{8}}{_DIGIT}",

@@ -21,7 +21,11 @@ _RUN = re.compile(
     rf"|{_SIGN}{{{MIN_CHARS},}}+)={{0,2}}"
 )
 _PIECE = re.compile(rf"[A-Za-z0-9]{{{MIN_CHARS},}}={{0,2}}")
-_HEX = re.compile(r"(?:0[xX])?((?:[2-7][0-9A-Fa-f]|0[9AaDd]){9,})")
+_HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2}){9,})")
+_DUMP = re.compile(
+    r"(?<![0-9A-Za-z:+/_=-])(?:[0-9A-Fa-f]{2}([ :]))(?:[0-9A-Fa-f]{2}\1){7,}+[0-9A-Fa-f]{2}"
+    r"(?![0-9A-Za-z:+/_=-])"
+)
 _HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _SHORT_CHARS = 12
 _URL_SAFE = str.maketrans("-_", "+/", "\r\n\t =")
@@ -29,12 +33,24 @@ _URL_SAFE = str.maketrans("-_", "+/", "\r\n\t =")
 
 def encodings_in(text: str) -> Iterator[Edit]:
     """The edits that decode stretches, in order. A stretch that holds no plain text stays as it is."""
+    return iter(sorted([*_runs(text), *_dumps(text)]))
+
+
+def _runs(text: str) -> Iterator[Edit]:
     for match in _RUN.finditer(text):
         found = _decoded(match[0])
         if found is not None:
             yield match.start(), match.end(), *found
         elif len(match[0]) <= MAX_SPLIT_CHARS:
             yield from _pieces(match[0], match.start())
+
+
+def _dumps(text: str) -> Iterator[Edit]:
+    """Octets one by one: 34 31 31 31 or 34:31:31:31."""
+    for match in _DUMP.finditer(text):
+        found = _text(bytes.fromhex(match[0].replace(":", " ")))
+        if found is not None:
+            yield match.start(), match.end(), found, BIT["hexadecimal"]
 
 
 def _pieces(run: str, offset: int) -> Iterator[Edit]:

@@ -59,9 +59,17 @@ _KIND = {
     "line": BIT["markup"],
 }
 
-# Quoted-printable is believed only of a text that shows it: "x=4111" is an assignment elsewhere.
-_IS_QUOTED = re.compile(r"=\r?\n|=3D|=[0-9A-F]{2}=[0-9A-F]{2}")
+# Quoted-printable is believed of a line that shows it and holds no other sign of equality:
+# "x=4111" is an assignment elsewhere.
+_IS_QUOTED = re.compile(
+    r"=\r?(?:\n|\Z)|=3D|=[0-9A-F]{2}=[0-9A-F]{2}|[A-Za-z,.:;]=20[A-Za-z]|=20[^\s=]{1,60}=20"
+)
+_IS_OTHER = re.compile(r"=(?![0-9A-F]{2}|\r?(?:\n|\Z))")
+_LINE = re.compile(r"[^\n]*+\n?")
 _QUOTED = re.compile(f"=\r?\n|{_octets('=')}|=[0-7][0-9A-F]")
+_TOKEN = re.compile(r"[^\s\"'<>&]++")
+_PAIR = re.compile(r"[^=]++=[^=]++")  # the padding of base64 is none
+_PLUS = re.compile(r"(?<=[A-Za-z0-9])\+(?=[A-Za-z0-9%])")
 _NOT_HEX = re.compile(r"[^0-9A-Fa-f]+")
 
 
@@ -112,11 +120,24 @@ def _char(code: int, written: str) -> str:
 
 
 def quoted_in(text: str) -> Iterator[Edit]:
-    """The edits that undo quoted-printable, if the text shows it."""
-    if "=" not in text or not _IS_QUOTED.search(text):
+    """The edits that undo quoted-printable in lines that show it."""
+    if "=" not in text:
         return
-    for match in _QUOTED.finditer(text):
-        written = match[0]
-        now = "" if written[1] in "\r\n" else _of_octets(written)
-        if now != written:
-            yield match.start(), match.end(), now, BIT["quoted-printable"]
+    for line in _LINE.finditer(text):
+        if "=" not in line[0] or not _IS_QUOTED.search(line[0]) or _IS_OTHER.search(line[0]):
+            continue
+        for match in _QUOTED.finditer(text, *line.span()):
+            written = match[0]
+            now = "" if written[1] in "\r\n" else _of_octets(written)
+            if now != written:
+                yield match.start(), match.end(), now, BIT["quoted-printable"]
+
+
+def forms_in(text: str) -> Iterator[Edit]:
+    """The edits that write a plus in a query or form as the blank it stands for."""
+    if "+" not in text or "=" not in text:
+        return
+    for token in _TOKEN.finditer(text):
+        if "+" in token[0] and _PAIR.fullmatch(token[0]):
+            for match in _PLUS.finditer(text, *token.span()):
+                yield match.start(), match.end(), " ", BIT["url encoding"]

@@ -21,7 +21,7 @@ MAX_BREAKS = 3
 MIN_SINGLES = 9
 
 _BREAK = r"[ ]?-?[ ]?\r?\n[ \t>]{0,8}"
-_SEPARATOR = rf"(?:{_BREAK}|[ ]{{1,4}}|[ ]?[-._/+*~\u00b7\u2022][ ]?|[-._+*~]{{2,3}})"
+_SEPARATOR = rf"(?:{_BREAK}|[ ]{{1,4}}|\t{{1,2}}|[ ]?[-._/+*~\u00b7\u2022][ ]?|[-._+*~]{{2,3}})"
 _GROUP = r"(?:[A-Z]{0,4}[0-9][0-9A-Z]{0,40}+)"
 # The four letters of a bank in a British, Dutch, Irish … IBAN are the one group without a digit.
 _CHAIN = re.compile(
@@ -32,6 +32,7 @@ _ADDRESS = re.compile(r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\
 _DATE = re.compile(
     r"(?:(?:19|20)\d\d\D+[01]?\d\D+[0-3]?\d|[0-3]?\d\D+[0-3]?\d\D+(?:19|20)?\d\d)(?:\D+\d\d){0,3}"
 )
+_USUAL = (" ", "-", ".")
 _CELL_ENDS = ",;\t|"
 
 
@@ -109,7 +110,7 @@ def _run(gaps: list[str], first: int) -> int:
     """The last group of the evenly separated run that begins with a group."""
     last = first
     if any("\n" in gap for gap in gaps[first:]):
-        while last < len(gaps) and (gaps[last] in (" ", "-") or "\n" in gaps[last]):
+        while last < len(gaps) and (gaps[last] in _USUAL or "\n" in gaps[last]):
             last += 1
         if any("\n" in gap for gap in gaps[first:last]):
             return last
@@ -173,10 +174,12 @@ def _is_broken_number(text: str, start: int, end: int, gaps: list[str]) -> bool:
 
 
 def _in_table(text: str, start: int, end: int) -> bool:
-    """Whether lines around look alike: digits set apart by wide gaps."""
+    """Whether more cells follow, or lines around look alike: digits set apart by wide gaps."""
+    if "\t" in text[start - 1 : start] + text[end : end + 1]:
+        return True
     above = text[max(0, start - 400) : start].split("\n")[-3:-1]
     below = text[end : end + 400].split("\n")[1:3]
     return sum(_WIDE.search(line) is not None for line in (*above, *below)) >= 2
 
 
-_WIDE = re.compile(r"[0-9] {2,}[0-9]")
+_WIDE = re.compile(r"[0-9](?: {2,}|\t+)[0-9]")

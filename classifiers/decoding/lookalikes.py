@@ -37,16 +37,20 @@ DRESSED = (
 )
 """Superscript, subscript, circled and other dressed digits: footnotes, unless many stand together."""
 
+COUNTED = "〇零一二三四五六七八九"
+"""Digits as Chinese and Japanese texts write numbers out."""
+
 # A word, address or identifier in which a look-alike stands beside plain letters or digits.
 _RUN = re.compile(rf"[0-9A-Za-z{TWINS}][0-9A-Za-z{TWINS}@._+/=:-]*")
 _WORD = re.compile(r"[^\W_]+")
 _PLAIN = re.compile("[A-Za-z]")
 
 _MARKED = re.compile(
-    f"[^{MARKS}\\s][{MARKS}]+"
+    f"[^{MARKS}][{MARKS}]+"
     "|[\u3046-\u30fd][\u3099\u309a]|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?"
 )
 _DRESSED = re.compile(f"[{DRESSED}]")
+_COUNTED = re.compile(f"[{COUNTED}]{{6,}}")
 _MANY = re.compile(f"(?:{_DRESSED.pattern}[ .-]?){{6}}")
 # Letters in dark circles and squares have no plain form of their own in Unicode.
 _BOXED = re.compile("[\U0001f150-\U0001f169\U0001f170-\U0001f189]")
@@ -93,6 +97,10 @@ def _dressed(text: str) -> Iterator[Edit]:
             digit = unicodedata.numeric(match[0])
             if digit == int(digit):
                 yield match.start(), match.end(), str(int(digit)), BIT["look-alike letter"]
+    for match in _COUNTED.finditer(text):
+        for place, char in enumerate(match[0], match.start()):
+            now = str(max(0, COUNTED.index(char) - 1))
+            yield place, place + 1, now, BIT["look-alike letter"]
     for match in _BOXED.finditer(text):
         code = (ord(match[0]) - 0x1F150) % 0x20
         if code < 26:

@@ -11,9 +11,8 @@ _MARK = re.compile(
     # emphasis that begins or ends inside a word
     r"(?P<inside>(?<=[0-9A-Za-z@.-])(?:\*\*\*?|~~|\|\||`|__)(?=[0-9A-Za-z@.-]))"
     # underscores at the edge of an identifier: a regex takes them for part of the word
-    r"|(?P<edge>(?<![0-9A-Za-z_])_+(?=[A-Z0-9]{4}|[0-9A-Za-z]{1,40}[0-9]|[^\s@_]{1,64}@)"
-    r"|(?<=[0-9A-Z])_+(?![0-9A-Za-z_])|(?<=\.[a-z]{2})_+(?![0-9A-Za-z_])"
-    r"|(?<=\.[a-z]{3})_+(?![0-9A-Za-z_])"
+    r"|(?P<edge>(?<![0-9A-Za-z_])_+(?=[A-Z0-9]{4}|\w{1,60}[0-9]|[^\s@_]{1,64}@)"
+    r"|(?<=[0-9A-Za-z])_+(?![0-9A-Za-z_])"
     # and between a number and plain words: card_4111111111111111_old
     r"|(?<=[A-Za-z])_+(?=(?:[A-Z]{2})?[0-9]{7,30}(?:_+[A-Za-z]{1,12})?(?![0-9A-Za-z_]))"
     r"|(?<=[0-9]{7})_+(?=[A-Za-z]{1,12}(?![0-9A-Za-z])))"

@@ -20,7 +20,7 @@ import re2
 
 from dlpagent.classifiers.decoding.cues import CUES
 from dlpagent.classifiers.decoding.encodings import encodings_in
-from dlpagent.classifiers.decoding.escapes import escapes_in, quoted_in
+from dlpagent.classifiers.decoding.escapes import escapes_in, forms_in, quoted_in
 from dlpagent.classifiers.decoding.groups import Chain, chains_in
 from dlpagent.classifiers.decoding.layers import Changes, Edit, Edits, Layer, Span, names_of
 from dlpagent.classifiers.decoding.lookalikes import lookalikes_in, marks_in
@@ -32,6 +32,7 @@ MAX_ESCAPES, MAX_ENCODINGS = 4, 2
 
 _LEVELS: Mapping[Callable[[str], Iterator[Edit]], int] = {
     escapes_in: MAX_ESCAPES,
+    forms_in: 1,
     quoted_in: MAX_ENCODINGS,
     encodings_in: MAX_ENCODINGS,
 }

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.decoded import evaluate_all
 from dlpagent.classifiers.explain import MAX_TRACES, Trace, explain
 from dlpagent.classifiers.pack import builtin_pack
-from dlpagent.classifiers.reference import evaluate
 
 _spec = importlib.util.spec_from_file_location("building", Path(__file__).with_name("building.py"))
 assert _spec
@@ -46,7 +46,7 @@ def test_a_trace_agrees_with_the_finding_in_every_example_of_the_shipped_pack() 
         for text, context in [
             (item.text, item.context) for item in (*sit.examples, *sit.near_misses)
         ]:
-            hits = evaluate(pack, text, context, [sit]).hits
+            hits = evaluate_all(pack, text, context, [sit]).hits
             found = explain(pack, text, context, [sit])
             if found.truncated:
                 continue
