@@ -74,7 +74,12 @@ _POOLS = {
     "*": "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", "h": "0123456789abcdef", "%": "0123456789abcdefghijklmnopqrstuvwxyz",
     "^": "234567ABCDEFGHIJKLMNOPQRSTUVWXYZ", "!": "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L",
 }  # fmt: skip
-_POOLS["x"] = "23456789"
+_POOLS |= {
+    "x": "23456789",
+    "v": "AEIOU",
+    "c": "BCDFGHJKLMNPQRSTVWXYZ",
+    "w": "0123456789ABCDEFGHJKLMNPRSTUVWXYZ",
+}
 _POOLS["?"] = _POOLS["a"] + _POOLS["A"] + _POOLS["d"]
 _POOLS["-"] = _POOLS["?"] + "-_"
 

@@ -50,8 +50,8 @@ IN_PAN;in_pan;AAA<P>Ad{4}A;;PAN,PAN card,permanent account number
 IT_CODICEFISCALE;it_codicefiscale;A{6}dd<A>dd<A>dddA;;codice fiscale,C.F.
 JP_MYNUMBER;jp_in;d{12}; 4,4,4;マイナンバー,個人番号,My Number
 KR_RRN;kr_rrn;d{6}d{7};-6,7;주민등록번호,RRN
-MX_CURP;mx_curp;A{4}d{6}<H>AAA{3}dd;;CURP
-MX_RFC;mx_rfc;A{4}d{6}*{3};;RFC,registro federal de contribuyentes
+MX_CURP;mx_curp;AvAAd{6}<H><DF>c{3}dd;;CURP
+MX_RFC;mx_rfc;AvAAd{6}*{2}d;;RFC,registro federal de contribuyentes
 MY_NRIC;my_nric;d{6}ddd{4};-6,2,4;MyKad,NRIC,kad pengenalan
 NL_BSN;nl_bsn;d{9};;BSN,burgerservicenummer,sofinummer
 NO_FODSELSNUMMER;no_fodselsnummer;d{11}; 6,5;fødselsnummer,personnummer,fødselsnr
@@ -72,7 +72,7 @@ UK_NHS;gb_nhs;d{10}; 3,3,4;NHS number,NHS no
 US_EIN;us_ein;dd<->d{7};;EIN,federal tax ID,employer identification number
 US_ITIN;us_itin;<9>d{8};-3,2,4;ITIN,individual taxpayer identification number
 US_SSN;us_ssn;d{9};-3,2,4;SSN,social security number,social security no
-VIN;vin;<1HG>*{14};;VIN,chassis number,Fahrgestellnummer
+VIN;vin;<1HG>w{9}wd{4};;VIN,chassis number,Fahrgestellnummer
 ZA_IDNR;za_idnr;d{13}; 6,4,2,1;ID number,South African ID,RSA ID
 """
 

@@ -2,7 +2,7 @@
 
 One row a format: vendor, shape, and the name it mostly stands behind. In a shape: d digit, a letter
 of lower case, A of upper case, * letter or digit of upper case, ? of any case, - any of URL-safe
-base64, h hexadecimal, everything between < > as it stands; {n} repeats what is before it.
+base64, h hexadecimal, % of lower case or digit, v vowel, c consonant, w letter or digit of VINs, everything between < > as it stands; {n} repeats what is before it.
 """
 
 SHAPES = """
