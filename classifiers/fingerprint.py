@@ -79,18 +79,19 @@ def _hits(form: Form, words: Words, enough: float) -> tuple[Ints, Ints, Ints]:
     the others are looked for.
     """
     shares = np.bincount(form.lengths, weights=form.weights)
-    left, columns = float(form.words), []
+    left = float(form.words)
+    columns: list[tuple[Ints, Ints]] = []
     for length in np.argsort(-shares, kind="stable").tolist():
         if not shares[length]:
             break
-        places, blocks = form.found(words.runs(length), length)
-        inside = words.owners[places] == words.owners[places + length - 1]
-        columns.append((places[inside], blocks[inside]))
+        at, what = form.found(words.runs(length), length)
+        inside = words.owners[at] == words.owners[at + length - 1]
+        columns.append((at[inside], what[inside]))
         left -= float(shares[length])
         kept = _of_texts_with(form, words, columns, enough - left)
         if not len(kept[0]) and left < enough:
             return kept
-    owners, places, blocks = kept
+    owners, places, blocks = _of_texts_with(form, words, columns, enough)
     order = np.argsort(places, kind="stable")
     return owners[order], places[order], blocks[order]
 

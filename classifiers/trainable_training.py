@@ -284,10 +284,10 @@ def _folds(labels: Bools, groups: Sequence[int], folds: int, name: str) -> Ints:
     fold = np.zeros(len(labels), dtype=np.int64)
     load = np.zeros((2, folds))
     for group in sorted(members, key=lambda group: (-len(group), group[0])):
-        side = int(labels[group[0]])
-        to = int(np.argmin(load[side]))
+        row = int(labels[group[0]])
+        to = int(np.argmin(load[row]))
         fold[group] = to
-        load[side, to] += len(group)
+        load[row, to] += len(group)
     return fold
 
 
