@@ -15,6 +15,7 @@ import pyarrow as pa
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.decoding.layers import Span
 from dlpagent.classifiers.decoding.variants import Variant, has_cue, variants_of
+from dlpagent.classifiers.detectors import NEED_MODEL, sits_with_detectors
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import Evaluation, Hit, evaluate
 from dlpagent.classifiers.sit import Sit
@@ -113,7 +114,18 @@ def _with_rows(batch: pa.RecordBatch, readings: Sequence[Reading]) -> pa.RecordB
     more = batch.take(pa.array([row for row, _ in readings], type=pa.int64()))
     place = batch.schema.get_field_index("text")
     texts = pa.array([variant.text for _, variant in readings], type=batch.column("text").type)
-    return pa.concat_batches([batch, more.set_column(place, batch.schema.field(place), texts)])
+    both = pa.concat_batches([batch, more.set_column(place, batch.schema.field(place), texts)])
+    return both.replace_schema_metadata(
+        {**(batch.schema.metadata or {}), _FIRST: str(batch.num_rows)}
+    )
+
+
+_FIRST = b"dlpagent.first_reading"
+
+
+def first_reading(batch: pa.RecordBatch) -> int:
+    """The row from which on rows are variants of those before; the number of rows when none is."""
+    return int((batch.schema.metadata or {}).get(_FIRST, batch.num_rows))
 
 
 def _merged(matches: pa.RecordBatch, count: int, readings: Sequence[Reading]) -> pa.RecordBatch:
@@ -217,6 +229,15 @@ class VariantSubject(Subject):
         return self.variant.original(*Subject.original(self, start, end))
 
 
+def not_by_model(pack: CompiledPack, sits: Sequence[Sit]) -> list[Sit]:
+    """The SITs that are looked for in variants: those no language model decides.
+
+    A model reads prose, which is not what is hidden in encodings, and would read all of it twice.
+    """
+    by_model = sits_with_detectors(pack.pack, NEED_MODEL)
+    return [sit for sit in sits if sit.id not in by_model]
+
+
 def read_all(
     pack: CompiledPack, text: str, context: str = "", sits: Sequence[Sit] | None = None
 ) -> tuple[list[Read], list[tuple[str, str]]]:
@@ -229,8 +250,14 @@ def read_all(
     subjects = [Subject.of(text), *(VariantSubject.of_variant(one) for one in variants.found)]
     hits: list[Hit] = []
     claims: list[Claim] = []
+    wanted = pack.sits if sits is None else sits
+    again = not_by_model(pack, wanted) if variants.found else []
     for place, variant in enumerate([None, *variants.found]):
-        found = evaluate(pack, variant.text if variant else text, context, sits)
+        found = (
+            evaluate(pack, variant.text, context, again)
+            if variant
+            else evaluate(pack, text, context, wanted)
+        )
         incomplete += [item for item in found.incomplete if item not in incomplete]
         for hit in found.hits:
             if variant is not None:

@@ -6,7 +6,7 @@ evaluator joins what they saw with keywords, proximity and filters, as for every
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,8 @@ import pyarrow as pa
 from dlpagent.classifiers.cascade.classifier import CascadeClassifier
 from dlpagent.classifiers.classify import match_batch
 from dlpagent.classifiers.compiled import CompiledPack
-from dlpagent.classifiers.decoded import DecodingClassifier
-from dlpagent.classifiers.detectors import Sightings, detector_of
+from dlpagent.classifiers.decoded import DecodingClassifier, first_reading, not_by_model
+from dlpagent.classifiers.detectors import NEED_MODEL, Sightings, detector_of
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import Evidences, Hit, evaluate_in
 from dlpagent.classifiers.sit import Detector, Pack, Sit, Union, pattern_refs
@@ -77,9 +77,12 @@ class DetectingClassifier:
         rows = [row for row, text in enumerate(texts) if text]
         subjects = [Subject.of(texts[row]) for row in rows]
         contexts = batch.column("context").to_pylist()
+        first = first_reading(batch)
+        plain = sum(row < first for row in rows)
         looked = {
-            name: detector_of(element).look(subjects) for name, element in self._detectors().items()
+            name: _look(element, subjects, plain) for name, element in self._detectors().items()
         }
+        again = not_by_model(self.compiled, self.compiled.detected)
         hits: list[tuple[int, Hit]] = []
         incomplete: list[Incomplete] = []
         for place, row in enumerate(rows):
@@ -87,7 +90,7 @@ class DetectingClassifier:
             evidences = Evidences(self.compiled, subjects[place], Subject.of(contexts[row] or ""))
             for name, sighting in seen.items():
                 evidences.give(name, list(sighting.spans))
-            result = evaluate_in(evidences, self.compiled.detected)
+            result = evaluate_in(evidences, self.compiled.detected if row < first else again)
             hits.extend((row, hit) for hit in result.hits)
             incomplete.extend(Incomplete(row, sit, why) for sit, why in result.incomplete)
             incomplete.extend(Incomplete(row, *item) for item in self._skipped(seen))
@@ -112,6 +115,13 @@ class DetectingClassifier:
                 assert isinstance(element, Detector)
                 found[name] = element
         return found
+
+
+def _look(element: Detector, subjects: Sequence[Subject], plain: int) -> list[Sightings]:
+    """What a detector sees in texts; a model looks at the first `plain` ones only (not_by_model)."""
+    looked = subjects[:plain] if element.kind in NEED_MODEL else subjects
+    seen = detector_of(element).look(looked)
+    return [*seen, *(Sightings() for _ in subjects[len(looked) :])]
 
 
 def _joined(left: pa.RecordBatch, right: pa.RecordBatch) -> pa.RecordBatch:

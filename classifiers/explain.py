@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dlpagent.classifiers.compiled import CompiledPack
-from dlpagent.classifiers.decoded import Read, read_all
+from dlpagent.classifiers.decoded import Read, not_by_model, read_all
 from dlpagent.classifiers.detectors import NotLookedAt, note_seen
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import (
@@ -134,7 +134,7 @@ def _traces(
     """The traces of one reading; of a decoded one, only where something was decoded."""
     found = Evidences(pack, read.subject, context)
     kept = {(hit.sit_id, hit.start, hit.end): hit for hit in read.hits}
-    for sit in sits:
+    for sit in sits if read.variant is None else not_by_model(pack, sits):
         try:
             for span in _primary_spans(sit, found):
                 hit = kept.get((sit.id, *found.subject.original(*span)))
