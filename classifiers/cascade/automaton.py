@@ -6,9 +6,12 @@ match can get to its end without the search having succeeded, containment is pro
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from dlpagent.classifiers.cascade.syntax import (
+    OTHER,
     Chars,
     Choice,
     Node,
@@ -20,12 +23,17 @@ from dlpagent.classifiers.cascade.syntax import (
 COPIES = 24
 """Counted repeats beyond this are loosened to "this often or more" before a proof."""
 MAX_POSITIONS = 6_000
+_NONE: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
 class Automaton:
-    """Positions of a pattern: what each takes, what may follow it, where a match may begin or end."""
+    """Positions of a pattern: what each takes, what may follow it, where a match may begin or end.
 
+    letters: code points beyond ASCII that are told apart, with their bits in a mask.
+    """
+
+    letters: Mapping[int, int] = field(default_factory=dict)
     masks: list[int] = field(default_factory=list)
     follow: list[set[int]] = field(default_factory=list)
     first: set[int] = field(default_factory=set)
@@ -37,14 +45,14 @@ class TooLarge(ValueError):  # noqa: N818 - says what the pattern is
     """A pattern with more positions than a proof is worth."""
 
 
-def automaton_of(node: Node, copies: int = COPIES) -> Automaton:
+def automaton_of(node: Node, letters: Mapping[int, int] = _NONE) -> Automaton:
     """The automaton of a superset of a pattern. Raises TooLarge."""
-    return exact_automaton_of(loosened(node, copies))
+    return exact_automaton_of(loosened(node, COPIES), letters)
 
 
-def exact_automaton_of(node: Node) -> Automaton:
+def exact_automaton_of(node: Node, letters: Mapping[int, int] = _NONE) -> Automaton:
     """The automaton of just this pattern, lookarounds and borders taken for nothing."""
-    out = Automaton()
+    out = Automaton(letters)
     out.nullable, out.first, out.last = _build(node, out)
     return out
 
@@ -56,7 +64,7 @@ def _build(node: Node, out: Automaton) -> _Part:
     if isinstance(node, Chars):
         if len(out.masks) >= MAX_POSITIONS:
             raise TooLarge
-        out.masks.append(node.mask)
+        out.masks.append(_mask(node, out.letters))
         out.follow.append(set())
         place = len(out.masks) - 1
         return False, {place}, {place}
@@ -75,6 +83,24 @@ def _build(node: Node, out: Automaton) -> _Part:
     if isinstance(node, Repeat):
         return _repeated(node, out)
     return True, set(), set()
+
+
+def letters_of(texts: Iterable[str]) -> dict[int, int]:
+    """A bit for each character beyond ASCII in some texts."""
+    codes = sorted({ord(char) for text in texts for char in text if not char.isascii()})
+    return {code: OTHER << (place + 1) for place, code in enumerate(codes)}
+
+
+def _mask(node: Chars, letters: Mapping[int, int]) -> int:
+    """What a position takes: OTHER stands for all characters beyond ASCII that are no letters."""
+    if not node.mask & OTHER or not letters:
+        return node.mask
+    if node.beyond is None:
+        return node.mask | sum(letters.values())
+    mask = node.mask & ~OTHER
+    for code in node.beyond:
+        mask |= letters.get(code, OTHER)
+    return mask
 
 
 def _joined(left: _Part, right: _Part, out: Automaton) -> _Part:
@@ -105,10 +131,10 @@ def _repeated(node: Repeat, out: Automaton) -> _Part:
 class Search:
     """A deterministic automaton that says whether the text so far holds a match of any pattern."""
 
-    def __init__(self, nodes: list[Node]) -> None:
+    def __init__(self, nodes: list[Node], letters: Mapping[int, int] = _NONE) -> None:
         # what is searched for must not be widened: a proof needs it as it will be scanned for
-        self.inner = exact_automaton_of(Choice(tuple(nodes)))
-        self.blocks = _blocks(set(self.inner.masks))
+        self.inner = exact_automaton_of(Choice(tuple(nodes)), letters)
+        self.blocks = _blocks(set(self.inner.masks), len(letters))
         self._ids: dict[frozenset[int], int] = {frozenset(): 0}
         self._sets: list[frozenset[int]] = [frozenset()]
         self._next: list[list[int]] = [[-2] * len(self.blocks)]
@@ -146,9 +172,9 @@ class Search:
         return found
 
 
-def _blocks(masks: set[int]) -> list[int]:
+def _blocks(masks: set[int], letters: int) -> list[int]:
     """The coarsest partition of the alphabet that no mask cuts through."""
-    blocks = [(1 << 129) - 1]
+    blocks = [(OTHER << (letters + 1)) - 1]
     for mask in masks:
         blocks = [part for block in blocks for part in (block & mask, block & ~mask) if part]
     return blocks

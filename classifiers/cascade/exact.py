@@ -18,7 +18,7 @@ from dlpagent.classifiers.cascade.plan import UNBOUNDED
 from dlpagent.classifiers.cascade.rows import Rows
 from dlpagent.classifiers.cascade.scanner import Events
 from dlpagent.classifiers.cascade.tables import Tables
-from dlpagent.classifiers.regexes import RESCAN_CHARS, Accept
+from dlpagent.classifiers.regexes import RESCAN_CHARS, Accept, Re2Matcher
 
 _SLACK = 4
 Found = tuple[list[int], list[int]]

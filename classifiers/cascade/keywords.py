@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlpagent.classifiers.cascade.database import CASELESS, Ints, Wanted
+from dlpagent.classifiers.cascade.literals import MIN_BYTES, rate
 from dlpagent.classifiers.compiled import GAP, is_word
 from dlpagent.classifiers.normalise import lowered, shadow_of
 from dlpagent.classifiers.sit import Group, Keyword, Term
@@ -92,6 +93,27 @@ def written_of(element: Keyword, number: int) -> Iterator[Written]:
             written = _written_as(group, term, number)
             if written is not None:
                 yield written
+
+
+def pieces_of(element: Keyword) -> set[str] | None:
+    """Literals of which a text holds one wherever it holds a term of a list, in any case of ASCII
+    letters; None when a term has none that is long enough."""
+    found: set[str] = set()
+    for group in element.groups:
+        for term in group.terms:
+            pieces = [
+                piece for piece in lowered(shadow_of(term.text)).split() if _has_one_form(piece)
+            ]
+            pieces = [piece for piece in pieces if len(piece.encode()) >= MIN_BYTES]
+            if pieces:
+                found.add(min(pieces, key=lambda piece: (rate(piece), -len(piece))))
+            elif shadow_of(term.text).strip():
+                return None
+    return found
+
+
+def _has_one_form(piece: str) -> bool:
+    return all(char.isascii() or len(_forms(char)) == 1 for char in piece)
 
 
 def _written_as(group: Group, term: Term, number: int) -> Written | None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from dlpagent.classifiers.cascade.automaton import Automaton, Search, contains
+from dlpagent.classifiers.cascade import ordinary
+from dlpagent.classifiers.cascade.automaton import (
+    Automaton,
+    Search,
+    automaton_of,
+    contains,
+    letters_of,
+)
 from dlpagent.classifiers.cascade.syntax import (
+    ASCII,
     OTHER,
     Chars,
     Choice,
@@ -15,7 +24,7 @@ from dlpagent.classifiers.cascade.syntax import (
     mask_of,
 )
 
-MIN_CHARS = 3
+MIN_BYTES = 3
 MAX_LITERALS = 400
 _MAX_CHARS = 24
 
@@ -31,46 +40,67 @@ class _Found:
 
 
 def literals_of(node: Node, pattern: Automaton) -> tuple[str, ...]:
-    """Lower-case literals, to be looked for in any case; () when none are known."""
-    for shortest in (MIN_CHARS, MIN_CHARS - 1):
+    """Literals, to be looked for in any case of ASCII letters; () when none are known."""
+    for shortest in (MIN_BYTES, MIN_BYTES - 1):
         whole = _Reader(shortest).found(node)
         best = _best([whole.needed, whole.all], shortest)
-        if best and (shortest == MIN_CHARS or _are_rare(best)):
-            return _proven(_shortest(best), pattern)
+        if best:
+            return _proven(_shortest(best), node, pattern)
     return ()
 
 
-_SAMPLE = (
-    "when the last of the boats had come in and the nets were drying on the wall, they used to sit "
-    "by the door and talk about what is to be done; some days it rained, most days it did not. the "
-    "first thing to see after that is how the work was split: one part goes through the front, the "
-    "rest stays where it was and is checked again at the end of every month, so that no one has to "
-    "ask which of the two lists is right. please let us know as soon as you can if this suits you."
-)
-_MAX_IN_SAMPLE = 2
+def literal(text: str) -> bytes:
+    """A literal as a Hyperscan pattern."""
+    return b"".join(
+        re.escape(char).encode() if char.isascii() else
+        b"".join(b"\\x%02x" % byte for byte in char.encode("utf-8", "replace"))
+        for char in text
+    )  # fmt: skip
 
 
-def _are_rare(texts: Strings) -> bool:
-    """Whether ordinary text holds these seldom; short ones are worth looking for only then."""
-    return sum(_SAMPLE.count(text) for text in texts) <= _MAX_IN_SAMPLE
+def rate(text: str) -> float:
+    """How often ordinary text holds a literal, per million characters, at most; where it is not known
+    the guess is that it is rare."""
+    if not text.isascii():
+        return ordinary.LEAST / 4
+    if len(text) < 3:
+        return float(sum(count for three, count in ordinary.RATES.items() if text in three[:2]))
+    threes = [text[place : place + 3] for place in range(len(text) - 2)]
+    known = min(ordinary.RATES.get(three, ordinary.LEAST / 8) for three in threes)
+    # a longer literal is rarer than each of its triples
+    return known / 2 ** min(6, len(text) - 3)
 
 
-def _proven(found: Strings, pattern: Automaton) -> tuple[str, ...]:
-    search = Search([_caseless(text) for text in found])
+def _proven(found: Strings, node: Node, pattern: Automaton) -> tuple[str, ...]:
+    letters = letters_of(found)
+    search = Search([_caseless(text) for text in found], letters)
+    if letters:
+        pattern = automaton_of(node, letters)
     return tuple(sorted(found)) if contains(pattern, search) else ()
 
 
 def _caseless(text: str) -> Node:
-    return Sequence(tuple(Chars(mask_of(char.lower() + char.upper())) for char in text))
+    return Sequence(
+        tuple(
+            Chars(mask_of(char.lower() + char.upper()))
+            if char.isascii()
+            else Chars(OTHER, frozenset([ord(char)]))
+            for char in text
+        )
+    )
 
 
 def _best(candidates: list[Strings | None], shortest: int) -> Strings | None:
     """The candidate with the longest shortest literal; then the one with the fewest."""
     good = [
         one for one in candidates
-        if one and len(one) <= MAX_LITERALS and min(map(len, one)) >= shortest
+        if one and len(one) <= MAX_LITERALS and min(map(_size, one)) >= shortest
     ]  # fmt: skip
-    return max(good, key=lambda one: (min(map(len, one)), -len(one)), default=None)
+    return max(good, key=lambda one: (min(map(_size, one)), -len(one)), default=None)
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _shortest(texts: Strings) -> Strings:
@@ -89,7 +119,7 @@ class _Reader:
 
     def found(self, node: Node) -> _Found:
         if isinstance(node, Chars):
-            return _Found(_letters(node.mask), None)
+            return _Found(_letters(node), None)
         if isinstance(node, Sequence):
             return self.sequence(node)
         if isinstance(node, Choice):
@@ -136,10 +166,12 @@ class _Reader:
         return _Found(whole, _best(candidates, self.shortest))
 
 
-def _letters(mask: int) -> Strings | None:
-    if mask & OTHER or mask.bit_count() > 8:
+def _letters(node: Chars) -> Strings | None:
+    beyond = node.beyond if node.mask & OTHER else frozenset[int]()
+    if beyond is None or (node.mask & ASCII).bit_count() + len(beyond) > 8:
         return None
-    return frozenset(chr(code).lower() for code in range(128) if mask >> code & 1)
+    low = {chr(code).lower() for code in range(128) if node.mask >> code & 1}
+    return frozenset(low | {chr(code) for code in beyond})
 
 
 def _product(left: Strings | None, right: Strings | None) -> Strings | None:

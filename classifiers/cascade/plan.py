@@ -5,15 +5,14 @@ Everything here errs towards "possible"; the reference evaluator decides.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dlpagent.classifiers.cascade.automaton import TooLarge, automaton_of
 from dlpagent.classifiers.cascade.database import CASELESS, Database, Wanted, accepted
-from dlpagent.classifiers.cascade.keywords import Written, written_of
-from dlpagent.classifiers.cascade.literals import literals_of
+from dlpagent.classifiers.cascade.keywords import Written, pieces_of, written_of
+from dlpagent.classifiers.cascade.literals import literal, literals_of, rate
 from dlpagent.classifiers.cascade.printer import cut, scannable
 from dlpagent.classifiers.cascade.shapes import SHAPES, scanned, shapes_of
 from dlpagent.classifiers.cascade.syntax import Node, Unreadable, least, parse, width
@@ -36,6 +35,7 @@ MAX_WIDTH_BYTES = 2_048
 MARGIN_BYTES = 16
 UNBOUNDED, UNKNOWN = -1, -2
 FEW_COPIES = 3
+MAX_PIECES = 400
 MAX_TOGETHER = 32
 """Expressions in one database: more scan no faster and compile much slower."""
 
@@ -48,12 +48,14 @@ class Group:
     """Expressions looked for around the same shape. reach: bytes to each side; None: whole rows.
 
     needs: keyword lists of which a row must hold one for any of the group to count; (): none needed.
+    worded: the family stands for terms of those lists: rows whose context holds one count as well.
     expressions: those of each database, in its order.
     """
 
     shape: int
     reach: int | None
     needs: tuple[int, ...]
+    worded: bool
     databases: tuple[Database, ...]
     expressions: tuple[tuple[int, ...], ...]
 
@@ -106,6 +108,16 @@ class _Expression:
     elements: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What expressions of one group have in common. members: lists whose terms are the trigger."""
+
+    shape: int
+    reach: int | None
+    is_weak: bool
+    members: tuple[int, ...] = ()
+
+
 def plan_of(pack: Pack, sits: Sequence[Sit], cache: Path | None = None) -> Plan:
     """Analyse a pack; sits in the order their numbers stand for. Compiles nothing yet."""
     lists = sorted(name for name, item in pack.elements.items() if isinstance(item, Keyword))
@@ -133,9 +145,7 @@ def plan_of(pack: Pack, sits: Sequence[Sit], cache: Path | None = None) -> Plan:
         for part in parts_of(pack, ref)
     }
     used |= {pack.filters[name].processor for sit in sits for name in _filters(sit)}
-    return _assembled(
-        pack, found, words, {name: bits[name] for name in lists if name in used}, cache
-    )
+    return _assembled(pack, found, words, lists, used, cache)
 
 
 def _filters(sit: Sit) -> list[str]:
@@ -189,7 +199,8 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
     pack: Pack,
     found: dict[str, _Expression],
     words: dict[str, _Expression],
-    bits: dict[str, int],
+    lists: Sequence[str],
+    used_lists: Set[str],
     cache: Path | None,
 ) -> Plan:
     expressions = list(found.items())
@@ -210,7 +221,7 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
             printed[number] = (scannable(node, FEW_COPIES), 0)
     if refused:
         usable |= accepted([printed[number] for number in sorted(refused)], cache)
-    grouped: dict[tuple[int, int | None, bool], list[int]] = {}
+    grouped: dict[_Key, list[int]] = {}
     singles: dict[Wanted, list[int]] = {}
     always: list[int] = []
     families: dict[tuple[str, ...], int] = {}
@@ -222,14 +233,18 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
             )
         elif item.literals:
             family = families.setdefault(item.literals, len(SHAPES) + len(families))
-            key = (family, _reach(item.node), all(needs for _, needs in item.users))
+            key = _Key(family, _reach(item.node), all(needs for _, needs in item.users))
             grouped.setdefault(key, []).append(number)
-        elif not item.shapes:
-            singles.setdefault(printed[number], []).append(number)
-        else:
+        elif item.shapes:
             for shape in item.shapes:
-                key = (shape, _reach(item.node), all(needs for _, needs in item.users))
+                key = _Key(shape, _reach(item.node), all(needs for _, needs in item.users))
                 grouped.setdefault(key, []).append(number)
+        elif worded := _worded(pack, item, lists):
+            literals, members = worded
+            family = families.setdefault(literals, len(SHAPES) + len(families))
+            grouped.setdefault(_Key(family, None, True, members), []).append(number)
+        else:
+            singles.setdefault(printed[number], []).append(number)
     primary_terms: dict[Wanted, list[int]] = {}
     primary_words: list[int] = []
     for number, (name, item) in enumerate(words.items(), start=len(expressions)):
@@ -240,10 +255,12 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
         for wanted in sorted({term.wanted for term in written_of(element, 0)}):
             primary_terms.setdefault(wanted, []).append(number)
     terms: dict[Wanted, list[Written]] = {}
-    for name, bit in bits.items():
+    for number, name in enumerate(lists):
         element = pack.elements[name]
+        if name not in used_lists:
+            continue
         assert isinstance(element, Keyword)
-        for written in written_of(element, bit):
+        for written in written_of(element, number):
             terms.setdefault(written.wanted, []).append(written)
     order = sorted(terms)
     masks: dict[frozenset[int], int] = {}
@@ -252,12 +269,12 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
             for mask in needs:
                 masks.setdefault(mask, len(masks))
     single_order = sorted(singles)
-    used = sorted({shape for shape, _, _ in grouped if shape < len(SHAPES)})
+    used = sorted({key.shape for key in grouped if key.shape < len(SHAPES)})
     texts = sorted({text for family in families for text in family})
     return Plan(
         shapes=Database(tuple((scanned(number).encode(), 0) for number in used), cache),
         shape_numbers=tuple(used),
-        literals=Database(tuple((re.escape(text).encode(), CASELESS) for text in texts), cache),
+        literals=Database(tuple((literal(text), CASELESS) for text in texts), cache),
         literal_families=tuple(
             tuple(number for family, number in families.items() if text in family) for text in texts
         ),
@@ -268,7 +285,9 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
         words=tuple(primary_words),
         groups=tuple(
             _group(key, numbers, printed, expressions, cache)
-            for key, numbers in sorted(grouped.items(), key=lambda item: (item[0][0], str(item[0])))
+            for key, numbers in sorted(
+                grouped.items(), key=lambda item: (item[0].shape, str(item[0]))
+            )
         ),
         keywords=Database(tuple(order), cache),
         written=tuple(
@@ -304,9 +323,54 @@ def _analyse(pattern: str, item: _Expression) -> None:
         automaton = automaton_of(item.node)
         item.shapes = shapes_of(automaton)
         if not item.shapes:
-            item.literals = literals_of(item.node, automaton)
+            literals = literals_of(item.node, automaton)
+            if _cost(literals, _reach(item.node)) <= CHEAPER_THAN_SINGLE:
+                item.literals = literals
     except (Unreadable, Untranslatable, TooLarge):
         return
+
+
+EVENT_NS, BYTE_NS = 250, 1.5
+"""What an event and a byte in a window cost, about."""
+CHEAPER_THAN_SINGLE = 0.7
+"""ns per byte of text: what scanning all text for one expression costs, about."""
+ROW_BYTES = 500
+
+
+def _cost(literals: Iterable[str], reach: int | None) -> float:
+    """What looking for literals and around them costs, in ns per byte of ordinary text."""
+    window = 2 * min(reach or ROW_BYTES, ROW_BYTES)
+    return sum(map(rate, literals)) * (EVENT_NS + window * BYTE_NS) / 1_000_000
+
+
+def _worded(
+    pack: Pack, item: _Expression, lists: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[int, ...]] | None:
+    """Literals, and the lists they stand for, of which a row must hold one for an expression to count.
+
+    None when it can count without, or the literals are too common.
+    """
+    members: set[int] = set()
+    for _, needs in item.users:
+        if not needs:
+            return None
+        members |= min(needs, key=lambda one: sum(_terms(pack, lists[number]) for number in one))
+    pieces: set[str] = set()
+    for number in members:
+        element = pack.elements[lists[number]]
+        assert isinstance(element, Keyword)
+        found = pieces_of(element)
+        if found is None:
+            return None
+        pieces |= found
+    if not pieces or len(pieces) > MAX_PIECES or _cost(pieces, None) > CHEAPER_THAN_SINGLE:
+        return None
+    return tuple(sorted(pieces)), tuple(sorted(members))
+
+
+def _terms(pack: Pack, name: str) -> int:
+    element = pack.elements[name]
+    return sum(len(group.terms) for group in element.groups) if isinstance(element, Keyword) else 0
 
 
 def _reach(node: Node | None) -> int | None:
@@ -331,15 +395,14 @@ def _width(node: Node | None) -> int:
 
 
 def _group(
-    key: tuple[int, int | None, bool],
+    key: _Key,
     numbers: list[int],
     printed: dict[int, Wanted],
     expressions: list[tuple[str, _Expression]],
     cache: Path | None,
 ) -> Group:
-    shape, reach, weak = key
-    needs: set[int] = set()
-    if weak:
+    needs = set(key.members)
+    if key.is_weak and not needs:
         for number in numbers:
             for _, masks in expressions[number][1].users:
                 needs |= masks[0]
@@ -348,9 +411,10 @@ def _group(
         tuple(order[first : first + MAX_TOGETHER]) for first in range(0, len(order), MAX_TOGETHER)
     )
     return Group(
-        shape=shape,
-        reach=reach,
+        shape=key.shape,
+        reach=key.reach,
         needs=tuple(sorted(needs)),
+        worded=bool(key.members),
         databases=tuple(
             Database(tuple(printed[number] for number in part), cache) for part in parts
         ),

@@ -16,7 +16,7 @@ from dlpagent.classifiers.sit import Pack, Sit
 
 _MAGIC = b"dlpagent plan 3\n"
 _CLASSES = (Plan, Group, Database, Written)
-_CODE = ("automaton", "keywords", "literals", "plan", "printer", "shapes", "syntax")
+_CODE = ("automaton", "keywords", "literals", "ordinary", "plan", "printer", "shapes", "syntax")
 
 
 def known_plan(pack: Pack, sits: Sequence[Sit], cache: Path | None) -> Plan:

@@ -12,6 +12,7 @@ from dlpagent.classifiers.cascade.syntax import (
     ASCII,
     EMPTY,
     OTHER,
+    UTF8_BYTES,
     At,
     Chars,
     Choice,
@@ -24,7 +25,6 @@ from dlpagent.classifiers.cascade.syntax import (
 
 COPIES = 28
 """Counted repeats beyond this are scanned for as "this often or more"."""
-UTF8_BYTES = 4
 _EDGE = mask_of("\n")
 
 
@@ -65,7 +65,7 @@ class _Printer:
 
     def printed(self, node: Node, *, first: bool, last: bool) -> str:
         if isinstance(node, Chars):
-            return _one(node.mask)
+            return _one(node)
         if isinstance(node, Sequence):
             final = len(node.parts) - 1
             return "".join(
@@ -117,11 +117,19 @@ class _Printer:
         return inner + (counts or f"{{{low},{'' if high is None else high}}}")
 
 
-def _one(mask: int) -> str:
-    if not mask & OTHER:
-        return _class(mask)
-    beyond = rf"[\x80-\xff]{{1,{UTF8_BYTES}}}"
-    return f"(?:{_class(mask & ASCII)}|{beyond})" if mask & ASCII else beyond
+def _one(node: Chars) -> str:
+    if not node.mask & OTHER:
+        return _class(node.mask)
+    if node.beyond is None:
+        parts = [rf"[\x80-\xff]{{1,{UTF8_BYTES}}}"]
+    else:
+        parts = [
+            "".join(map(_byte, chr(code).encode("utf-8", "replace")))
+            for code in sorted(node.beyond)
+        ]
+    if node.mask & ASCII:
+        parts.insert(0, _class(node.mask & ASCII))
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
 
 
 def _class(mask: int) -> str:

@@ -67,16 +67,18 @@ def _singles(tables: Tables, rows: Rows) -> _Found:
 
 def _shaped(tables: Tables, rows: Rows, words: Words) -> list[_Found]:
     triggers, ends = _triggers(tables, rows)
-    if not len(triggers):
-        return []
     order = np.argsort(triggers, kind="stable")
     triggers, ends = triggers[order], ends[order]
     where = rows.rows_of(ends)
     found = []
     for group in tables.plan.groups:
         first, last = np.searchsorted(triggers, (group.shape, group.shape + 1)).tolist()
-        if first < last:
-            found += _confirmed(group, rows, words, where[first:last], ends[first:last])
+        hit_rows, hit_ends = where[first:last], ends[first:last]
+        if group.worded:
+            beside = words.beside(group.needs)
+            hit_rows, hit_ends = np.append(hit_rows, beside), np.append(hit_ends, rows.ends[beside])
+        if len(hit_rows):
+            found += _confirmed(group, rows, words, hit_rows, hit_ends)
     return found
 
 

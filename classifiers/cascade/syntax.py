@@ -1,4 +1,4 @@
-"""A regex as a small tree over bytes of ASCII and "any other character".
+"""A regex as a small tree over ASCII, few characters beyond it, and "any other character".
 
 The tree stands for a superset of what the pattern matches: what cannot be said exactly is widened,
 never narrowed. Lookarounds and word borders are kept as nodes, so that a printer may use them as
@@ -7,6 +7,7 @@ context; everybody else takes them for the empty string.
 
 from __future__ import annotations
 
+import functools
 import re
 import re._constants as sre  # type: ignore[import-not-found]
 import re._parser as sre_parser  # type: ignore[import-not-found]
@@ -14,16 +15,30 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 OTHER = 1 << 128
-"""The bit of a character outside ASCII in the mask of a Set."""
+"""The bit of a character outside ASCII in the mask of Chars."""
 ASCII = OTHER - 1
 ANYTHING = ASCII | OTHER
+UTF8_BYTES = 4
+FEW = 24
+"""Sets of more characters beyond ASCII are widened to any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chars:
-    """One character of a set: bit n for code point n below 128, OTHER for all above."""
+    """One character of a set: bit n for code point n below 128, OTHER for those above.
+
+    beyond: the code points above, when they are few; None: any.
+    """
 
     mask: int
+    beyond: frozenset[int] | None = None
+
+    @property
+    def most_bytes(self) -> int:
+        """Bytes of the widest character in UTF-8."""
+        if not self.mask & OTHER:
+            return 1
+        return UTF8_BYTES if self.beyond is None else max(map(_size, self.beyond))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +114,8 @@ _PLACES = {
 
 
 def _node(op: Any, arg: Any, caseless: bool) -> Node:
-    if op in (sre.LITERAL, sre.NOT_LITERAL):
-        mask = _range(arg, arg, caseless)
-        return Chars(mask if op is sre.LITERAL else (ASCII & ~mask) | OTHER)
-    if op is sre.ANY:
-        return Chars(ANYTHING)
-    if op is sre.IN:
-        return Chars(_members(arg, caseless))
+    if op in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN):
+        return _chars(op, arg, caseless)
     if op is sre.BRANCH:
         return Choice(tuple(_sequence(items, caseless) for items in arg[1]))
     if op is sre.SUBPATTERN:
@@ -126,6 +136,18 @@ def _node(op: Any, arg: Any, caseless: bool) -> Node:
     raise Unreadable(f"the construct {op}")
 
 
+def _chars(op: Any, arg: Any, caseless: bool) -> Chars:
+    if op is sre.ANY:
+        return Chars(ANYTHING)
+    if op is sre.IN:
+        mask = _members(arg, caseless)
+        return Chars(mask, _members_beyond(arg, caseless) if mask & OTHER else None)
+    mask = _range(arg, arg, caseless)
+    if op is sre.NOT_LITERAL:
+        return Chars((ASCII & ~mask) | OTHER)
+    return Chars(mask, _beyond(arg, arg, caseless) if mask & OTHER else None)
+
+
 def _members(items: Any, caseless: bool) -> int:
     """The mask of a bracket class. A negated class always holds the characters beyond ASCII."""
     negated = bool(items) and items[0][0] is sre.NEGATE
@@ -140,6 +162,54 @@ def _members(items: Any, caseless: bool) -> int:
         else:
             raise Unreadable(f"the class member {op}")
     return (ASCII & ~mask) | OTHER if negated else mask
+
+
+def _members_beyond(items: Any, caseless: bool) -> frozenset[int] | None:
+    """The characters beyond ASCII of a bracket class, when they are few."""
+    found: set[int] = set()
+    for op, arg in items:
+        if op not in (sre.LITERAL, sre.RANGE):
+            return None
+        first, last = (arg, arg) if op is sre.LITERAL else arg
+        part = _beyond(first, last, caseless)
+        if part is None:
+            return None
+        found |= part
+    return frozenset(found) if len(found) <= FEW else None
+
+
+def _beyond(first: int, last: int, caseless: bool) -> frozenset[int] | None:
+    """The characters beyond ASCII of a range, with all their cases, when they are few."""
+    first = max(first, 128)
+    if last - first >= FEW:
+        return None
+    found = set(range(first, last + 1))
+    if caseless:
+        found = {one for code in found for one in _cases().get(code, (code,))}
+    return frozenset(found) if len(found) <= FEW else None
+
+
+@functools.cache
+def _cases() -> dict[int, tuple[int, ...]]:
+    """Code point beyond ASCII → all that differ from it in case alone, itself among them."""
+    alike: dict[str, set[int]] = {}
+    for code in range(128, 0x1F000):
+        char = chr(code)
+        for other in {char.lower(), char.upper()}:
+            if len(other) == 1 and other != char:
+                alike.setdefault(other, {ord(other)}).add(code)
+    found: dict[int, set[int]] = {}
+    for group in alike.values():
+        whole = set(group)
+        for code in group:
+            whole |= found.get(code, set())
+        for code in whole:
+            found[code] = whole
+    return {code: tuple(sorted(one for one in group if one > 127)) for code, group in found.items()}
+
+
+def _size(code: int) -> int:
+    return len(chr(code).encode("utf-8", "replace"))
 
 
 def mask_of(chars: str) -> int:
@@ -181,7 +251,7 @@ def _range(first: int, last: int, caseless: bool, *, into_ascii: bool = True) ->
 def width(node: Node) -> int | None:
     """The most bytes a match and its context can span in UTF-8; None: no bound."""
     if isinstance(node, Chars):
-        return 4 if node.mask & OTHER else 1
+        return node.most_bytes
     if isinstance(node, At):
         return 1
     if isinstance(node, Look):

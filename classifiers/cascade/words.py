@@ -98,10 +98,12 @@ class Words:
         patterns = np.zeros(len(self.tables.uses.lengths), dtype=np.bool_)
         patterns[self.tables.use_pattern[good]] = True
         rows = self.rows.rows_of(ends[patterns[numbers]])
-        beside = [row for row, held in self.contexts.items() if set(held) & set(lists)]
-        return np.asarray(
-            np.intersect1d(wanted, np.concatenate([rows, np.array(beside, np.int64)]))
-        )
+        return np.asarray(np.intersect1d(wanted, np.append(rows, self.beside(lists))))
+
+    def beside(self, lists: tuple[int, ...]) -> Ints:
+        """The rows whose context may hold a term of some lists."""
+        rows = [row for row, held in self.contexts.items() if not set(lists).isdisjoint(held)]
+        return np.array(rows, dtype=np.int64)
 
     def meets(self, rows: Ints, users: Ints) -> Bools:
         """Whether rows may hold what users need."""
