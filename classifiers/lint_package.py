@@ -89,7 +89,7 @@ def _id_notes(node: Node, ident: str) -> Iterator[Note]:
 def _header(root: Node) -> Iterator[Placed]:
     for pack in root.all("RulePack"):
         ident = pack.attributes.get("id", "").strip("{} ")
-        if ident and not is_guid(ident):
+        if "id" in pack.attributes and not is_guid(ident):
             yield (
                 pack.line,
                 Note("not-a-guid", "the id of RulePack is not a GUID", "Make a new GUID."),

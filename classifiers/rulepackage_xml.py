@@ -13,7 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dlpagent.classifiers.detectors import THROUGH, placed, problems_of, with_inner
-from dlpagent.classifiers.dictionary import read_dictionary
+from dlpagent.classifiers.dictionary import (
+    MAX_COMPRESSED_BYTES,
+    compressed_bytes,
+    read_dictionary,
+)
 from dlpagent.classifiers.pack import with_hash
 from dlpagent.classifiers.regexes import regex_problem
 from dlpagent.classifiers.rulepackage_edm import exact_element
@@ -556,7 +560,13 @@ def _bring(ref: str, sit: Sit, node: Node, draft: _Draft) -> None:
         return
     dictionary = draft.dictionaries.get(ref.strip("{}").lower())
     if dictionary is not None:
-        terms = tuple(Term(term) for term in read_dictionary(dictionary))
+        terms = tuple(Term(term) for term in read_dictionary(dictionary, ref))
+        size = compressed_bytes(term.text for term in terms)
+        if size > MAX_COMPRESSED_BYTES:
+            draft.warn(
+                node, f"the dictionary {ref} has {size:,} bytes after compression; a tenant takes "
+                f"{MAX_COMPRESSED_BYTES:,}", "Split it.",
+            )  # fmt: skip
         draft.elements[ref] = Keyword(ref, (Group("word", terms),))
         return
     what = "a field of an exact data match store" if ref.startswith("EDM:") else (

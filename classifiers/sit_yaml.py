@@ -31,6 +31,8 @@ from dlpagent.classifiers.sit import (
     Union,
     ValidatorSpec,
 )
+from dlpagent.classifiers.terms_file import read_terms
+from dlpagent.errors import DlpAgentError
 from dlpagent.yaml_reader import Reader
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
@@ -195,7 +197,10 @@ def _expressions(purview: Reader | None, ours: Reader | None) -> Iterator[Expres
 
 
 def _groups(reader: Reader | None, origin: Origin) -> Iterator[Group]:
-    """Terms as a plain list (word match) or as groups: {match: word|string, case_sensitive, terms}."""
+    """Terms as a plain list (word match) or as groups.
+
+    A group: {match: word|string, case_sensitive, and terms or dictionary: a text file of terms}.
+    """
     if reader is None:
         return
     plain: list[Term] = []
@@ -203,17 +208,29 @@ def _groups(reader: Reader | None, origin: Origin) -> Iterator[Group]:
         if not item.is_mapping():
             plain.append(Term(_term(item)))
             continue
-        keys = item.mapping(("match", "case_sensitive", "terms"), required=("terms",))
+        keys = item.mapping(("match", "case_sensitive", "terms", "dictionary"))
         case = keys["case_sensitive"].boolean() if "case_sensitive" in keys else False
         style = keys["match"].choice(("word", "string"), "word") if "match" in keys else "word"
-        terms = (
-            tuple(Term(_term(term), case) for term in keys["terms"].items())
-            if "terms" in keys
-            else ()
-        )
+        if "terms" not in keys and "dictionary" not in keys:
+            item.problem("terms is missing", "terms, or a dictionary", "neither")
+        elif len({"terms", "dictionary"} & keys.keys()) == 2:
+            item.problem("a group has terms or a dictionary", "one of them", "both")
+        texts = [_term(term) for term in keys["terms"].items()] if "terms" in keys else []
+        if "dictionary" in keys:
+            texts += _of_dictionary(keys["dictionary"])
+        terms = tuple(Term(text, case) for text in texts)
         yield Group(style, terms, origin)  # type: ignore[arg-type]
     if plain:
         yield Group("word", tuple(plain), origin)
+
+
+def _of_dictionary(reader: Reader) -> list[str]:
+    """The terms of a text file, named relative to the YAML file."""
+    try:
+        return read_terms(reader.folder / reader.text())
+    except DlpAgentError as error:
+        reader.problem("the dictionary cannot be used", found=" ".join(str(error).split()))
+        return []
 
 
 def _term(reader: Reader) -> str:

@@ -44,9 +44,14 @@ def document(root: Node, namespace: str) -> str:
     return '<?xml version="1.0" encoding="utf-16"?>\n' + fragment(root) + "\n"
 
 
-def encoded(text: str) -> bytes:
-    """UTF-16, little-endian, with a byte-order mark and the line ends of Windows."""
-    return codecs.BOM_UTF16_LE + text.replace("\n", "\r\n").encode("utf-16-le")
+def encoded(text: str, encoding: str = "utf-16") -> bytes:
+    """A document with the line ends of Windows: UTF-16, little-endian, with a byte-order mark, or
+    UTF-8 without.
+    """
+    text = text.replace("\n", "\r\n")
+    if encoding == "utf-16":
+        return codecs.BOM_UTF16_LE + text.encode("utf-16-le")
+    return text.replace('encoding="utf-16"', f'encoding="{encoding}"', 1).encode(encoding)
 
 
 def fragment(root: Node) -> str:

@@ -40,11 +40,13 @@ def read_yaml(path: Path, problems: list[Problem], *, name: str = "") -> Reader 
             Problem(label, 1, f"the file cannot be read ({error.strerror})", "a readable YAML file")
         )
         return None
-    return parse_yaml(data, label, problems)
+    return parse_yaml(data, label, problems, path.parent)
 
 
-def parse_yaml(data: bytes | str, name: str, problems: list[Problem]) -> Reader | None:
-    """The root of YAML text, or None with a problem noted."""
+def parse_yaml(
+    data: bytes | str, name: str, problems: list[Problem], folder: Path = Path()
+) -> Reader | None:
+    """The root of YAML text, or None with a problem noted. folder: where its relative paths start."""
     if len(data) > MAX_BYTES:
         problems.append(
             Problem(
@@ -92,7 +94,7 @@ def parse_yaml(data: bytes | str, name: str, problems: list[Problem]) -> Reader 
             )
         )
         return None
-    return Reader(node, name, problems)
+    return Reader(node, name, problems, folder=folder)
 
 
 def _too_deep(data: bytes | str) -> int:
@@ -147,13 +149,17 @@ def _line_at(data: bytes | str, position: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One node of a YAML file. where: how problems name its place inside the file."""
+    """One node of a YAML file. where: how problems name its place inside the file.
+
+    folder: where relative paths in the file start.
+    """
 
     node: Any
     file: str
     problems: list[Problem]
     where: str = ""
     depth: int = 0
+    folder: Path = Path()
 
     @property
     def line(self) -> int:
@@ -184,7 +190,7 @@ class Reader:
 
     def _child(self, node: Any, key: str) -> Reader:
         where = f"{self.where}.{key}" if self.where and key[:1] != "[" else f"{self.where}{key}"
-        return Reader(node, self.file, self.problems, where, self.depth + 1)
+        return Reader(node, self.file, self.problems, where, self.depth + 1, self.folder)
 
     def mapping(
         self, known: Sequence[str] | None = None, required: Sequence[str] = ()

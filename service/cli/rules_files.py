@@ -15,6 +15,7 @@ from dlpagent.service.cli.options import ProfileOption, checked_choice
 
 if TYPE_CHECKING:
     from dlpagent.classifiers.diff import Change
+    from dlpagent.classifiers.rulepackage_xml import Imported
     from dlpagent.classifiers.sit import Pack
 
 FormatOption = Annotated[str, typer.Option("--format", help="text or json.")]
@@ -26,6 +27,7 @@ EdmStoreOption = Annotated[
 ]
 _FORMATS = ("text", "json")
 _YAML = (".yaml", ".yml")
+_DICTIONARIES = (".txt", ".csv", ".json")
 
 
 # --- import -----------------------------------------------------------------------------------
@@ -40,14 +42,39 @@ def import_(
     ] = None,
     edm_store: EdmStoreOption = None,
 ) -> None:
-    """Turn a rule package into a pack: one YAML per SIT, GUIDs kept."""
+    """Turn a rule package into a pack: one YAML per SIT, GUIDs kept. A keyword dictionary (text, CSV,
+    JSON) becomes a pack of one SIT that finds its terms.
+    """
     from dlpagent.classifiers.pack import builtin_pack
-    from dlpagent.classifiers.pack_yaml import write_pack
-    from dlpagent.classifiers.rulepackage_xml import read_rule_package
 
-    imported = read_rule_package(
-        file, builtin_pack(), _dictionaries(dictionary), _stores(edm_store)
-    )
+    write_imported(read_package(file, builtin_pack(), dictionary, edm_store), output)
+
+
+def read_package(
+    file: Path, base: Pack, dictionary: list[str] | None, edm_store: list[str] | None
+) -> Imported:
+    """A rule package, or a dictionary as a pack of one SIT."""
+    from dlpagent.classifiers.dictionary import dictionary_pack
+    from dlpagent.classifiers.rulepackage_xml import Imported, read_rule_package
+
+    if is_dictionary(file):
+        return Imported(dictionary_pack(file), ())
+    return read_rule_package(file, base, _dictionaries(dictionary), _stores(edm_store))
+
+
+def is_dictionary(file: Path) -> bool:
+    """Whether a file holds terms: by its name, unless it begins as XML does."""
+    if file.suffix.lower() not in _DICTIONARIES or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        head = opened.read(64)
+    return not head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<")
+
+
+def write_imported(imported: Imported, output: Path) -> None:
+    """Write a pack folder and say what was noticed."""
+    from dlpagent.classifiers.pack_yaml import write_pack
+
     for warning in imported.warnings:
         sys.stderr.write(f"{warning}\n")
     write_pack(imported.pack, output, inherited=imported.inherited)
@@ -58,8 +85,18 @@ def import_(
 
 
 def _dictionaries(given: list[str] | None) -> dict[str, Path]:
-    pairs = _pairs(given, "--dictionary", "GUID=FILE", "a dictionary needs its GUID")
-    return {guid.strip("{} ").lower(): Path(file) for guid, file in pairs}
+    """GUID → file; a JSON file says itself which dictionaries it holds."""
+    from dlpagent.classifiers.dictionary import identities
+
+    found: dict[str, Path] = {}
+    plain = []
+    for item in given or ():
+        if item.lower().endswith(".json") and "=" not in item:
+            found |= dict.fromkeys(identities(Path(item)), Path(item))
+        else:
+            plain.append(item)
+    pairs = _pairs(plain, "--dictionary", "GUID=FILE", "a dictionary needs its GUID")
+    return found | {guid.strip("{} ").lower(): Path(file) for guid, file in pairs}
 
 
 def _stores(given: list[str] | None) -> dict[str, Path]:
@@ -103,18 +140,35 @@ def export(
     What Purview cannot express, and what its upload would refuse, goes to standard error. Exits 2
     when the upload would refuse the file; it is written all the same, so that it can be looked at.
     """
-    from dlpagent.classifiers.lint import has_errors, lint_package
-    from dlpagent.classifiers.rulepackage_export import PARTS, bumped, export_rule_package
-    from dlpagent.errors import ExitCode
+    from dlpagent.classifiers.rulepackage_export import PARTS, bumped
 
     checked_choice(bump, "--bump", PARTS)
-    base = _base(profile)
-    chosen = _selected(_pack(pack, base), sit)
-    version = bumped(_newest(output, chosen), bump)  # type: ignore[arg-type]
+    base = base_pack(profile)
+    chosen = _selected(pack_named(pack, base), sit)
+    version = bumped(newest(output, chosen), bump)  # type: ignore[arg-type]
+    write_exported(chosen, base, output, version, publisher=publisher, only_used=bool(sit))
+
+
+def write_exported(
+    chosen: Pack,
+    base: Pack,
+    output: Path,
+    version: str,
+    *,
+    publisher: str = "",
+    only_used: bool = False,
+    encoding: str = "utf-16",
+) -> None:
+    """Write a pack as XML and say what Purview would not take; exits 2 when it would refuse it."""
+    from dlpagent.classifiers.lint import has_errors, lint_package
+    from dlpagent.classifiers.rulepackage_export import export_rule_package
+    from dlpagent.classifiers.xml_writing import encoded
+    from dlpagent.errors import ExitCode
+
     exported = export_rule_package(
-        chosen, base, version=version, publisher=publisher, only_used=bool(sit)
+        chosen, base, version=version, publisher=publisher, only_used=only_used
     )
-    _write(output, exported.data)
+    _write(output, encoded(exported.text, encoding))
     findings = lint_package(output, base)
     for line in (*exported.warnings, *findings):
         sys.stderr.write(f"{line}\n")
@@ -137,7 +191,7 @@ def _selected(pack: Pack, wanted: list[str] | None) -> Pack:
     return select(pack, lambda item: item.id in idents)
 
 
-def _newest(output: Path, pack: Pack) -> str:
+def newest(output: Path, pack: Pack) -> str:
     """The highest version known: the pack's, or that of the same package written there before."""
     from dlpagent.classifiers.rulepackage_export import version_of
     from dlpagent.classifiers.xml_nodes import read_xml
@@ -185,7 +239,7 @@ def lint(
     from dlpagent.errors import ExitCode
 
     checked_choice(output_format, "--format", _FORMATS)
-    base = _base("extended")
+    base = base_pack("extended")
     findings = [finding for one in path for finding in lint_path(one, base)]
     if output_format == "json":
         rows = [asdict(finding) for finding in findings]
@@ -218,9 +272,9 @@ def diff(
     from dlpagent.errors import ExitCode
 
     checked_choice(output_format, "--format", _FORMATS)
-    base = _base(profile)
+    base = base_pack(profile)
     stores = _stores(edm_store)
-    found = diff_packs(_pack(before, base, stores), _pack(after, base, stores))
+    found = diff_packs(pack_named(before, base, stores), pack_named(after, base, stores))
     if output_format == "json":
         document = {
             "equal": found.is_equal,
@@ -244,22 +298,26 @@ def _diff_text(changes: tuple[Change, ...], notes: tuple[Change, ...]) -> str:
 # --- packs ------------------------------------------------------------------------------------
 
 
-def _base(profile: str) -> Pack:
+def base_pack(profile: str) -> Pack:
     from dlpagent.classifiers.pack import builtin_pack
 
     checked_choice(profile, "--profile", ("strict", "extended"))
     return builtin_pack(profile)  # type: ignore[arg-type]
 
 
-def _pack(name: str, base: Pack, stores: Mapping[str, Path] | None = None) -> Pack:
+def pack_named(name: str, base: Pack, stores: Mapping[str, Path] | None = None) -> Pack:
     """A pack by name; a file that is not YAML is a rule package, whatever it is called."""
     from dlpagent.classifiers.pack import load_pack
     from dlpagent.classifiers.rulepackage_xml import read_rule_package
     from dlpagent.service.packs import BUILTIN_NAME
 
-    path = Path(name)
     if name == BUILTIN_NAME:
         return base
-    if path.is_file() and path.suffix.lower() not in _YAML:
-        return read_rule_package(path, base, stores=stores).pack
-    return load_pack(path, profile=base.profile, base=base)
+    if is_package(name):
+        return read_rule_package(Path(name), base, stores=stores).pack
+    return load_pack(Path(name), profile=base.profile, base=base)
+
+
+def is_package(name: str) -> bool:
+    """Whether this names a file that is not YAML."""
+    return Path(name).is_file() and Path(name).suffix.lower() not in _YAML

@@ -70,6 +70,7 @@ CHANGES = [
     ("id-blank", '<Keyword id="Keyword_order">', '<Keyword id="Keyword order">'),
     ("id-unsafe", '<Keyword id="Keyword_order">', '<Keyword id="Keyword/order">'),
     ("not-a-guid", f'<Entity id="{ENTITY}"', '<Entity id="order"'),
+    ("not-a-guid", '<RulePack id="b4f1c1a0-1111-4222-8333-0000000000f1">', '<RulePack id="">'),
     ("reserved-id", 'RulePack id="b4f1c1a0', 'RulePack id="00000000'),
     ("no-name", '<Name default="true" ', '<Name default="false" '),
     ("name-too-long", "<Name>Small</Name>", f"<Name>{'S' * 65}</Name>"),

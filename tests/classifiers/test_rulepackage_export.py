@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import uuid
 from dataclasses import replace
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.diff import diff_packs
 from dlpagent.classifiers.lint import has_errors, lint_package
 from dlpagent.classifiers.pack import load_pack, with_hash
 from dlpagent.classifiers.pack_yaml import write_pack
@@ -35,8 +37,9 @@ from dlpagent.classifiers.sit import (
     ValidatorSpec,
     pattern_refs,
 )
-from dlpagent.classifiers.xml_nodes import read_xml
-from dlpagent.errors import ConfigurationError
+from dlpagent.classifiers.xml_nodes import decoded, read_xml
+from dlpagent.classifiers.xml_writing import encoded
+from dlpagent.errors import ConfigurationError, ProblemsError
 from dlpagent.findings import PackRef
 from tests.classifiers.packages import BASE, CONTOSO, EDM, SMALL, written
 
@@ -365,3 +368,63 @@ def test_any_text_in_a_pack_gives_a_package_that_can_be_read(term: str, name: st
         sits=(replace(sit_of(Pattern(75, "Keyword_a")), name=name or "n", description=term),),
     )
     assert len(read_back(export_rule_package(replace(pack, name=name), BASE)).sits) == 1
+
+
+# --- packages of the world, as they are and damaged -------------------------------------------
+
+FOLDER = Path(__file__).parent.parent / "data" / "rulepackages"
+WORLD = [path for path in sorted(FOLDER.glob("*.xml")) if not re.search("schema|priva", path.name)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8"])
+@pytest.mark.parametrize("path", WORLD, ids=lambda path: path.stem)
+def test_every_package_of_the_world_comes_back_equal_in_both_encodings(
+    path: Path, encoding: str, tmp_path: Path
+) -> None:
+    pack = read_rule_package(path, BASE).pack
+    out = tmp_path / "out.xml"
+    out.write_bytes(encoded(export_rule_package(pack, BASE).text, encoding))
+    again = read_rule_package(out, BASE).pack
+    assert again.ref == pack.ref
+    assert diff_packs(pack, again).is_equal
+    assert f'encoding="{encoding}"' in out.read_bytes().decode(encoding)
+
+
+@given(st.sampled_from(WORLD), st.integers(0, 10**6), st.integers(0, 3), st.integers(0, 10**6))
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_package_has_findings_or_still_comes_back_equal(
+    tmp_path: Path, path: Path, place: int, kind: int, other: int
+) -> None:
+    text = re.sub(r"<\?xml.*?\?>", "", decoded(path.read_bytes(), path)).strip()
+    file = tmp_path / "a.xml"
+    file.write_bytes(damaged(text, place, kind, other).encode(("utf-8", "utf-16")[other % 2]))
+    findings = lint_package(file, BASE)
+    try:
+        pack = read_rule_package(file, BASE).pack
+    except ProblemsError:
+        assert has_errors(findings)
+        return
+    exported = export_rule_package(pack, BASE)
+    if all(sit.patterns for sit in pack.sits.values()):
+        assert read_back(exported).ref.hash == pack.ref.hash
+    else:  # nothing can be written of a type without patterns
+        assert has_errors(findings)
+        assert "no pattern that Purview can hold" in warnings(exported)
+
+
+def damaged(text: str, place: int, kind: int, other: int) -> str:
+    """A copy with an attribute dropped or emptied, two tags swapped, or a line left out."""
+    if kind < 2:
+        found = list(re.finditer(r'\s[\w:]+\s*=\s*"([^"]*)"', text))
+        hit = found[place % len(found)]
+        start, end = hit.span() if kind == 0 else hit.span(1)
+        return text[:start] + text[end:]
+    if kind == 2:
+        tags = sorted(set(re.findall(r"<(\w+)", text)))
+        one, two = tags[place % len(tags)], tags[other % len(tags)]
+        return re.sub(
+            rf"(</?)({one}|{two})\b", lambda m: m[1] + (two if m[2] == one else one), text
+        )
+    lines = text.splitlines()
+    del lines[place % len(lines)]
+    return "\n".join(lines)
