@@ -65,7 +65,7 @@ class Login:
     tenant_id, client_id: of the application (for managed-identity: client_id of a user-assigned one,
     or none). certificate_file: PEM with its key. secret_env: the environment variable that holds the
     client secret. authority: where tokens come from, when not the cloud's own. ca_file: authorities
-    to trust there.
+    to trust there. timeout_s: how long to wait for each answer.
     """
 
     auth: str = "managed-identity"
@@ -75,6 +75,7 @@ class Login:
     secret_env: str | None = None
     authority: str | None = None
     ca_file: str | None = None
+    timeout_s: float = 30.0
 
 
 class AzureToken:
@@ -163,7 +164,12 @@ def _credential(login: Login, cloud: Cloud) -> Any:
     from azure import identity  # noqa: PLC0415 - an extra, and half a second
 
     # The outbox tries again, with waits that everybody sees; the pipeline need not.
-    common: dict[str, Any] = {"retry_total": 0, "connection_verify": login.ca_file or True}
+    common: dict[str, Any] = {
+        "retry_total": 0,
+        "connection_verify": login.ca_file or True,
+        "connection_timeout": login.timeout_s,
+        "read_timeout": login.timeout_s,
+    }
     if login.auth == "managed-identity":
         return identity.ManagedIdentityCredential(client_id=login.client_id, **common)
     common["authority"] = login.authority or cloud.authority

@@ -31,9 +31,7 @@ JSON: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
 class Graph:
     """A pinned Graph with its token. Raises ConfigurationError for a host that is not one."""
 
-    def __init__(
-        self, target: str, login: Login, *, allowed_hosts: Sequence[str], timeout_s: float
-    ) -> None:
+    def __init__(self, target: str, login: Login, *, allowed_hosts: Sequence[str]) -> None:
         allowed = GRAPH_HOSTS | {host.lower() for host in allowed_hosts}
         cloud = cloud_of(pinned_host(target, allowed))
         if cloud.name == "china":
@@ -50,7 +48,7 @@ class Graph:
             target,
             allowed_hosts=allowed,
             ca_file=login.ca_file,
-            timeout_s=timeout_s,
+            timeout_s=login.timeout_s,
             token=self.token,
         )
 

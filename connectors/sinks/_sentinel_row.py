@@ -26,6 +26,7 @@ ID_COLUMN: Final = "EventId"
 
 COLUMNS: Final[Mapping[str, str]] = {
     "TimeGenerated": "datetime",
+    "DetectedAt": "datetime",
     "EventId": "string",
     "EventKind": "string",
     "ViolationId": "string",
@@ -82,7 +83,9 @@ def row_of(event: Event, max_places: int) -> dict[str, Any]:
     """The row of an event. Absent values are left out; places hold masked evidence only."""
     violation = event.violation
     row = {
+        # The service moves a TimeGenerated of days ago to now; DetectedAt stays what it is.
         "TimeGenerated": event.at,
+        "DetectedAt": event.at,
         "EventId": event.id,
         "EventKind": event.kind,
         "ViolationId": violation.id,

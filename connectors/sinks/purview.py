@@ -46,8 +46,10 @@ class Purview:
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self.writer = checked_writer(user_id, app_id, api)
-        login = Login(auth, tenant_id, client_id, certificate_file, secret_env, authority, ca_file)
-        self._graph = Graph(target, login, allowed_hosts=allowed_hosts, timeout_s=timeout_s)
+        login = Login(
+            auth, tenant_id, client_id, certificate_file, secret_env, authority, ca_file, timeout_s
+        )
+        self._graph = Graph(target, login, allowed_hosts=allowed_hosts)
 
     def deliver(self, events: Sequence[Event]) -> Sequence[Receipt]:
         """Write events; a repeat has the same contentEntries[].identifier."""

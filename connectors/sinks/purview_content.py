@@ -54,8 +54,10 @@ class PurviewContent:
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self.writer = checked_writer(user_id, app_id, api)
-        login = Login(auth, tenant_id, client_id, certificate_file, secret_env, authority, ca_file)
-        self._graph = Graph(target, login, allowed_hosts=allowed_hosts, timeout_s=timeout_s)
+        login = Login(
+            auth, tenant_id, client_id, certificate_file, secret_env, authority, ca_file, timeout_s
+        )
+        self._graph = Graph(target, login, allowed_hosts=allowed_hosts)
         self.scopes = ScopeCache(self._graph, self.writer)
 
     def deliver(self, events: Sequence[Event]) -> Sequence[Receipt]:

@@ -59,7 +59,9 @@ class Sentinel:
         own = frozenset(name.lower() for name in allowed_hosts)
         if not any(host.endswith(cloud.monitor_suffix) for cloud in CLOUDS):
             pinned_host(target, own | {f"*{cloud.monitor_suffix}" for cloud in CLOUDS})
-        login = Login(auth, tenant_id, client_id, certificate_file, secret_env, authority, ca_file)
+        login = Login(
+            auth, tenant_id, client_id, certificate_file, secret_env, authority, ca_file, timeout_s
+        )
         cloud = cloud_of(host)
         self._token = AzureToken(login, cloud, cloud.monitor_audience)
         self._client = Client(

@@ -104,9 +104,10 @@ def _change(
 ) -> None:
     put: dict[str, str] = {}
     gone: set[str] = set()
+    held = frozenset(life.texts)
     for _ in range(many):
         kind = chance.choice(("insert", "change", "delete"))
-        ids = sorted(life.texts.keys() - gone)
+        ids = sorted((life.texts.keys() & held) - gone)
         if kind == "insert" or not ids:
             record_id = new_id(len(life.ever))
             put[record_id] = f"new text of {len(life.ever)}"

@@ -42,6 +42,7 @@ class Graph:
         self.activities = Received()
         self.contents = Received()
         self.computed = 0
+        self.refused: frozenset[str] = frozenset()  # identifiers it will not have
 
     @property
     def etag(self) -> str:
@@ -113,7 +114,7 @@ class Graph:
         return self._page(request)
 
     def _activity(self, version: str, body: Any, named: Mapping[str, str]) -> Answer:
-        fault = entries_fault(body.get("contentMetadata"), wants_content=False)
+        fault = self._fault(body.get("contentMetadata"), wants_content=False)
         if fault or not body.get("userId"):
             return refusal(400, "BadRequest", fault or "userId is required")
         if named.get("user-id") and named["user-id"] != body["userId"]:
@@ -136,7 +137,7 @@ class Graph:
 
     def _process(self, request: Request, body: Any) -> Answer:
         content = body.get("contentToProcess")
-        fault = entries_fault(content, wants_content=True)
+        fault = self._fault(content, wants_content=True)
         if fault:
             return refusal(400, "BadRequest", fault)
         self._keep(content)
@@ -148,12 +149,18 @@ class Graph:
         if not 1 <= len(items) <= MAX_ASYNC:
             return refusal(400, "BadRequest", f"1 to {MAX_ASYNC} items are allowed")
         for item in items:
-            fault = entries_fault(item.get("contentToProcess"), wants_content=True)
+            fault = self._fault(item.get("contentToProcess"), wants_content=True)
             if fault or not item.get("userId") or not item.get("requestId"):
                 return refusal(400, "BadRequest", fault or "userId and requestId are required")
         for item in items:
             self._keep(item["contentToProcess"])
         return Answer(204)
+
+    def _fault(self, content: Any, *, wants_content: bool) -> str:
+        fault = entries_fault(content, wants_content=wants_content)
+        if not fault and any(e["identifier"] in self.refused for e in content["contentEntries"]):
+            return "an entry is not wanted"
+        return fault
 
     def _keep(self, content: Mapping[str, Any]) -> None:
         for entry in content["contentEntries"]:

@@ -129,7 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.kind == "cut_after":
             return self._cut()
         if fault.kind == "malformed":
-            answer = Answer(200, b'{"value": [<', answer.headers)
+            status = 200 if answer.status == 204 else answer.status
+            answer = Answer(status, b'{"value": [<', answer.headers)
         if fault.kind == "empty":
             answer = Answer(fault.status)
         return self._send(answer, half=fault.kind == "cut_body")

@@ -42,6 +42,7 @@ class Ingestion:
     def __init__(self, streams: Mapping[str, Mapping[str, str]], id_column: str) -> None:
         self._streams, self._id_column = streams, id_column
         self.received = Received()
+        self.refused: frozenset[str] = frozenset()  # ids it will not have
 
     def answer(self, request: Request) -> Answer | None:
         """The answer to an upload; None when the request is for something else."""
@@ -69,7 +70,7 @@ class Ingestion:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             return refusal(400, "InvalidRequest", "the body is not an array of objects")
         faults = [fault for row in rows for fault in row_faults(columns, row)]
-        if faults:
+        if faults or any(row.get(self._id_column) in self.refused for row in rows):
             return refusal(400, "InvalidPayload", "; ".join(faults[:5]))
         for row in rows:
             self.received.add(row.get(self._id_column), row)

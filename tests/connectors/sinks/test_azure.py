@@ -76,13 +76,15 @@ def test_a_token_is_had_in_every_way_kept_and_renewed(login: Login, microsoft: M
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault("status", status=503), Fault("cut_before"), Fault("malformed")]
+    "fault",
+    [Fault("status", status=503), Fault("cut_before"), Fault("malformed"), Fault("hang")],
 )
 def test_an_entra_that_fails_is_reported_without_names_or_secrets(
     base: Login, microsoft: Microsoft, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", CLIENT_SECRET)
-    token = AzureToken(replace(base, secret_env="SECRET"), CLOUDS[0], GRAPH_AUDIENCE)
+    login = replace(base, secret_env="SECRET", timeout_s=0.3)
+    token = AzureToken(login, CLOUDS[0], GRAPH_AUDIENCE)
     microsoft.fail(fault, fault, fault)
     with pytest.raises(SinkError, match="no token could be had") as caught:
         token.header()
