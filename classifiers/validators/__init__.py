@@ -18,6 +18,7 @@ from dlpagent.classifiers.validators import (
     china,
     crypto,
     dates,
+    diseases,
     marked,
     middle_east,
     network,
@@ -37,7 +38,7 @@ from dlpagent.errors import ConfigurationError
 Validator = Callable[[str], bool]
 
 _MODULES = (
-    asia_pacific, azure_keys, banking, cards, china, crypto, dates, marked, middle_east,
+    asia_pacific, azure_keys, banking, cards, china, crypto, dates, diseases, marked, middle_east,
     network, north_america, north_east_europe, phones, russia_central_asia, secrets, south_america, tokens,
     urls, western_europe, wrapped,
 )  # fmt: skip
