@@ -63,6 +63,29 @@ SOURCES: tuple[SourceRow, ...] = (
     SourceRow("sqlite-vec", f"{_SOURCES}.sqlite_vec:SqliteVec", ("sqlite-vec",)),
     SourceRow("faiss", f"{_SOURCES}.faiss:Faiss", ("faiss",)),
     SourceRow("qdrant", f"{_SOURCES}.qdrant:Qdrant", ("qdrant",), by_file=False, extra="qdrant"),
+    SourceRow(
+        "redis", f"{_SOURCES}.redis:Redis", ("redis", "rediss"), by_file=False, extra="redis"
+    ),
+    SourceRow(
+        "elasticsearch",
+        f"{_SOURCES}.elasticsearch:Elasticsearch",
+        ("elasticsearch", "opensearch"),
+        by_file=False,
+        extra="elasticsearch",
+    ),
+    SourceRow(
+        "weaviate", f"{_SOURCES}.weaviate:Weaviate", ("weaviate",), by_file=False, extra="weaviate"
+    ),
+    SourceRow(
+        "pinecone", f"{_SOURCES}.pinecone:Pinecone", ("pinecone",), by_file=False, extra="pinecone"
+    ),
+    SourceRow(
+        "azure-search",
+        f"{_SOURCES}.azure_search:AzureSearch",
+        ("azure-search",),
+        by_file=False,
+        extra="azure-search",
+    ),
     SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
     SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),
     SourceRow("webdataset", f"{_SOURCES}.tar_shards:TarShards"),

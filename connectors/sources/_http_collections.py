@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -14,6 +15,7 @@ from dlpagent.connectors.sources._http_store import HttpStore, base_url, store_a
 from dlpagent.connectors.sources._store_address import Address, address_of
 from dlpagent.connectors.sources._store_pages import Page, content_key
 from dlpagent.connectors.sources._store_rows import StoreRows, keyed_batches, with_checkpoints
+from dlpagent.errors import SourceError
 from dlpagent.records import Asset, Checkpoint
 
 _HASHES = ("content", "ignore")
@@ -30,6 +32,7 @@ class HttpCollections:
     batch_rows: int
     is_tls: bool = False
     prefix: str = ""
+    hashes: tuple[str, ...] = _HASHES
 
     def connected(self) -> AbstractContextManager[HttpStore]:
         """A connection. Raises ConfigurationError without a host or the package it needs."""
@@ -50,8 +53,11 @@ class HttpCollections:
         rows: int | None = None,
     ) -> Asset:
         """A collection. pages: how it is read, for a store that cannot tell what changed."""
-        if pages is not None and self.address.choice("changes", _HASHES) == "content":
-            change_key = content_key(pages())
+        if pages is not None and self.address.choice("changes", self.hashes) == "content":
+            try:
+                change_key = content_key(pages())
+            except SourceError:  # told when it is read, so that the others are swept
+                change_key = None
         return Asset(
             f"{self._server}#{quote(collection, safe='/')}",
             "vector_collection",
@@ -71,10 +77,12 @@ class HttpCollections:
         *,
         cursor_of: Callable[[Any], Mapping[str, Any]] = lambda key: {"after": key},
         start: Any = None,
+        first: pa.RecordBatch | None = None,
     ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
-        """Batches of the pages, with checkpoints made of the pages' keys."""
+        """Batches of the pages, with checkpoints made of the pages' keys; `first` before them."""
         rows = StoreRows(asset.uri, prefix=self.prefix, max_rows=self.batch_rows)
-        yield from with_checkpoints(keyed_batches(rows, pages, cursor_of, start))
+        before = [] if first is None else [(first, cursor_of(start))]
+        yield from with_checkpoints(chain(before, keyed_batches(rows, pages, cursor_of, start)))
 
     @property
     def _server(self) -> str:
@@ -95,13 +103,15 @@ def collections_at(
     batch_rows: int,
     prefix: str = "",
     tls: str = "false",
+    hashes: tuple[str, ...] = _HASHES,
 ) -> HttpCollections:
-    """A server by its address. tls: whether it is encrypted unless the address says otherwise.
+    """A server by its address. tls: whether it is encrypted unless the address says otherwise;
+    hashes: what the setting `changes` may be, the first one by default.
 
     Raises ConfigurationError for settings it does not know.
     """
     address = address_of(target, example, ("tls", "changes", *settings))
     words = ("true", "false") if tls == "true" else ("false", "true")
     is_tls = address.choice("tls", words) == "true"
-    address.choice("changes", _HASHES)
-    return HttpCollections(connector, address, port, headers, batch_rows, is_tls, prefix)
+    address.choice("changes", hashes)
+    return HttpCollections(connector, address, port, headers, batch_rows, is_tls, prefix, hashes)

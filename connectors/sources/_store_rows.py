@@ -22,7 +22,13 @@ from dlpagent.connectors.sources._vector_payload import (
     unfolded,
 )
 from dlpagent.errors import SourceError
-from dlpagent.records import LOCATOR_TYPE, Checkpoint, PartRows, batch_of_columns
+from dlpagent.records import (
+    LOCATOR_TYPE,
+    Checkpoint,
+    PartRows,
+    batch_of_columns,
+    without_surrogates,
+)
 
 Fields = Mapping[str, Any]
 # Fewer neighbours of one shape are quicker one by one than as columns.
@@ -223,7 +229,7 @@ def keyed_batches(
         if not page:
             continue
         is_empty = False
-        ids = [record_id for _, record_id, _ in page]
+        ids = [without_surrogates(record_id) for _, record_id, _ in page]
         for batch, behind in rows.batches(ids, [fields for _, _, fields in page]):
             yield batch, cursor_of(page[behind - 1][0])
     if is_empty:
