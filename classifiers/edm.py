@@ -324,7 +324,7 @@ class Found:
         if proximity != UNLIMITED:
             low, high = max(0, span[0] - proximity), min(high, span[1] + proximity)
         spans = self.words.spans
-        tokens = set()
+        tokens: set[int] = set()
         index = self.words.from_(low)
         while index < len(spans) and spans[index][0] < high:
             start = spans[index][0]
