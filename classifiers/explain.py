@@ -14,6 +14,7 @@ from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.decoded import Read, not_by_model, read_all
 from dlpagent.classifiers.detectors import NotLookedAt, note_seen
 from dlpagent.classifiers.normalise import Subject
+from dlpagent.classifiers.origins import hit_origin
 from dlpagent.classifiers.reference import (
     Evidences,
     Span,
@@ -36,7 +37,8 @@ class SupportHit:
     """One supporting hit: place in the text (code points) or in its context.
 
     distance: code points from the primary match to the far edge of the hit; 0 in the context.
-    term: the keyword as the text writes it, None for regexes (it could be a value).
+    term: the keyword as the text writes it, None for regexes (it could be a value). origin: ours when
+    only a term or an expression of ours finds it.
     """
 
     start: int
@@ -44,6 +46,7 @@ class SupportHit:
     distance: int
     in_context: bool
     term: str | None
+    origin: str = "purview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class ConditionTrace:
 class PatternTrace:
     """A pattern at one primary match: whether it holds, and what is missing if it does not.
 
-    note: what a detector says of the match (a score, a count), never a value.
+    note: what a detector says of the match (a score, a count), never a value. origin: whose pattern
+    it is; match_origin: ours when only an expression or term of ours finds the primary match.
     """
 
     index: int
@@ -80,6 +84,7 @@ class PatternTrace:
     conditions: tuple[ConditionTrace, ...]
     missing: tuple[str, ...]
     note: str = ""
+    match_origin: str = "purview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ class Trace:
     patterns: tuple[PatternTrace, ...]
     next_level: str
     decoded: tuple[str, ...] = ()
+    parity: str = "structure"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -161,7 +167,7 @@ def _trace(sit: Sit, span: Span, found: Evidences, held: int | None) -> Trace:
     step = higher[0] if higher else None
     missing = "; ".join(step.missing) if step and step.missing else "a better match overlaps it"
     lift = f"{step.confidence} ({step.level}): {missing}" if step else ""
-    return Trace(sit.id, sit.name, start, end, confidence, held, patterns, lift)
+    return Trace(sit.id, sit.name, start, end, confidence, held, patterns, lift, parity=sit.parity)
 
 
 def _pattern(sit: Sit, index: int, span: Span, found: Evidences) -> PatternTrace:
@@ -187,6 +193,9 @@ def _pattern(sit: Sit, index: int, span: Span, found: Evidences) -> PatternTrace
         conditions=conditions,
         missing=tuple(missing),
         note=_note(pattern, span, found) if primary_found else "",
+        match_origin=hit_origin(found.pack, pattern.primary, found.subject, span)
+        if primary_found
+        else "purview",
     )
 
 
@@ -216,11 +225,13 @@ def _match(
 ) -> ConditionTrace:
     support = supporting(sit, pattern, match, span, found)
     low, high = window(sit, pattern, match, span, len(found.subject.text))
-    is_keyword = isinstance(found.pack.pack.elements[match.ref], Keyword)
-    hits = [_hit(found, hit, span, is_keyword, in_context=False) for hit in support.in_text] + [
-        _hit(found, hit, span, is_keyword, in_context=True) for hit in support.in_context
+    places = [(_distance(hit, span), hit, False) for hit in support.in_text]
+    places += [(0, hit, True) for hit in support.in_context]
+    places.sort(key=lambda place: place[0])
+    hits = [
+        _hit(found, match.ref, hit, distance, in_context=in_context)
+        for distance, hit, in_context in places[:MAX_SUPPORTS]
     ]
-    hits.sort(key=lambda hit: hit.distance)
     outside = [_distance(hit, span) for hit in found.spans(match.ref)] if not hits else []
     what = "distinct hits" if match.unique else "hits"
     return ConditionTrace(
@@ -231,22 +242,24 @@ def _match(
         count=counted(support, match, found),
         origin=match.origin,
         window=found.subject.original(low, high) if high > low else (low, high),
-        hits=tuple(hits[:MAX_SUPPORTS]),
+        hits=tuple(hits),
         nearest_distance=min(outside, default=None),
     )
 
 
 def _hit(
-    found: Evidences, hit: Span, primary: Span, is_keyword: bool, *, in_context: bool
+    found: Evidences, element: str, hit: Span, distance: int, *, in_context: bool
 ) -> SupportHit:
     subject = found.context if in_context else found.subject
     start, end = subject.original(*hit)
+    is_keyword = isinstance(found.pack.pack.elements[element], Keyword)
     return SupportHit(
         start=start,
         end=end,
-        distance=0 if in_context else _distance(hit, primary),
+        distance=distance,
         in_context=in_context,
         term=subject.text[hit[0] : hit[1]] if is_keyword else None,
+        origin=hit_origin(found.pack, element, subject, hit),
     )
 
 

@@ -30,7 +30,7 @@ from dlpagent.classifiers.sit import (
 )
 from dlpagent.classifiers.sit_yaml import GUID
 from dlpagent.classifiers.xml_nodes import Node, parse_xml
-from dlpagent.classifiers.xml_writing import comment, document, encoded, node
+from dlpagent.classifiers.xml_writing import COMMENT, comment, document, encoded, node
 from dlpagent.errors import ConfigurationError, Problem
 
 Part = Literal["major", "minor", "build", "revision"]
@@ -330,7 +330,7 @@ def _any(group: AnyOf, draft: _Draft) -> list[Node] | None:
         children += nodes or []
     if not children and group.min_matches == 0:
         return []
-    if len(children) < group.min_matches:
+    if sum(child.tag != COMMENT for child in children) < group.min_matches:
         return None
     attributes = {"minMatches": str(group.min_matches)}
     if group.max_matches is not None:
@@ -358,7 +358,9 @@ def _match(match: Match, draft: _Draft, is_spliced: bool) -> list[Node] | None:
         draft.warn("proximity on a match is not in the published schema; a tenant may refuse it")
         attributes["proximity"] = _proximity(match.proximity)
     nodes = [_match_node(ref, attributes, draft.sit) for ref in ids]
-    return nodes if len(nodes) == 1 or is_spliced else [node("Any", {"minMatches": "1"}, *nodes)]
+    if len(nodes) > 1 and not is_spliced:
+        nodes = [node("Any", {"minMatches": "1"}, *nodes)]
+    return [comment("added by dlpagent"), *nodes] if match.origin == "ours" else nodes
 
 
 def _match_node(ref: str, attributes: dict[str, str], sit: Sit | None) -> Node:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from dlpagent.classifiers.origins import added_elements, of_origin
 from dlpagent.classifiers.purview_ids import PURVIEW_IDS, VALIDATOR_FUNCTIONS
 from dlpagent.classifiers.regexes import VALUE_GROUP
 from dlpagent.classifiers.sit import Element, Expression, Keyword, Pack, Regex, Union, ValidatorSpec
@@ -36,6 +37,7 @@ class ElementWriter:
     validators: dict[tuple[ValidatorSpec, ...], str] = field(default_factory=dict)
     _ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
+    _added: frozenset[str] | None = None
 
     def ids(self, name: str) -> tuple[str, ...]:
         """The ids that together stand for an element in the package; empty when none can."""
@@ -55,12 +57,23 @@ class ElementWriter:
         if isinstance(element, Keyword) and GUID.match(name.strip("{}").lower()):
             self.warn(f"the terms of {name} are not written: it is a dictionary of the tenant", "")
             return (name,)
+        if isinstance(element, Keyword | Regex):
+            self._mark(name, element)
         if isinstance(element, Keyword):
             return self._keyword(self._safe(name), element)
         if isinstance(element, Regex):
             return self._regex(self._safe(_regex_id(element)), element)
         self.warn(f"{name} is of a kind that a rule package does not know; it is not written", "")
         return ()
+
+    def _mark(self, name: str, element: Keyword | Regex) -> None:
+        """Say before an element what of it is an addition of ours to Purview's types."""
+        if self._added is None:
+            self._added = added_elements(self.pack)
+        if name in self._added or of_origin(element, "purview") is None:
+            self.nodes.append(comment(f"added by dlpagent: {name}"))
+        elif of_origin(element, "ours") is not None:
+            self.nodes.append(comment(f"added to by dlpagent: {name}"))
 
     def _stub(self, name: str) -> tuple[str, ...]:
         known = name in PURVIEW_IDS or GUID.match(name.strip("{}").lower())
@@ -84,7 +97,7 @@ class ElementWriter:
 
     def _additions(self, name: str, element: Element) -> tuple[str, ...]:
         """Our additions to an element of Purview's: written out when the pack itself made them."""
-        ours = _only_ours(element)
+        ours = of_origin(element, "ours") if isinstance(element, Keyword | Regex) else None
         if ours is None:
             return ()
         if self.base is None or self.pack.ref.id != self.base.ref.id:
@@ -210,16 +223,6 @@ class ElementWriter:
 def _regex_id(element: Regex) -> str:
     """A function of ours is a Regex to Purview, and called one."""
     return re.sub(r"\AFunc_", "Regex_", element.id) if element.function else element.id
-
-
-def _only_ours(element: Element) -> Keyword | Regex | None:
-    if isinstance(element, Keyword):
-        groups = tuple(group for group in element.groups if group.origin == "ours")
-        return replace(element, groups=groups) if groups else None
-    if isinstance(element, Regex):
-        ours = tuple(item for item in element.expressions if item.origin == "ours")
-        return replace(element, expressions=ours) if ours else None
-    return None
 
 
 def _merged(patterns: list[str]) -> list[str]:

@@ -94,7 +94,8 @@ def _condition(condition: Condition, lead: str) -> Iterator[str]:
         condition.min_count != 1 or condition.unique
     ) else ""  # fmt: skip
     near = f", within {condition.proximity}" if condition.proximity else ""
-    yield f"{lead}{condition.ref}{count}{near}"
+    ours = "  (ours)" if condition.origin == "ours" else ""
+    yield f"{lead}{condition.ref}{count}{near}{ours}"
 
 
 def _element(name: str, element: Element) -> Iterator[str]:

@@ -10,6 +10,12 @@ from dlpagent.classifiers.sit import Pack
 from dlpagent.evidence import masked
 from dlpagent.findings import level_of
 
+# What is said of types of which nothing, or no pattern, is Purview's.
+_PARITY = {
+    "own": "not one of Purview's types",
+    "format": "Purview publishes a name and a format; what finds it is ours",
+}
+
 
 def explanation_json(found: Explanation, pack: Pack, text: str) -> dict[str, Any]:
     """The traces as plain JSON values; a masked shape stands for each value."""
@@ -62,17 +68,22 @@ def _trace(trace: Trace, value: str) -> Iterator[str]:
     yield f"{trace.sit_name}  {value}  at {trace.start}–{trace.end}: {verdict}"
     if trace.decoded:
         yield f"  decoded: {', '.join(trace.decoded)}"
+    if trace.parity in _PARITY:
+        yield f"  parity {trace.parity}: {_PARITY[trace.parity]}"
     for pattern in trace.patterns:
         if not pattern.primary_found and not pattern.holds:
             continue
-        yield from _pattern(pattern, chosen=pattern.index == trace.pattern)
+        yield from _pattern(pattern, trace)
     if trace.next_level:
         yield f"  to reach {trace.next_level}"
 
 
-def _pattern(pattern: PatternTrace, *, chosen: bool) -> Iterator[str]:
+def _pattern(pattern: PatternTrace, trace: Trace) -> Iterator[str]:
+    chosen = pattern.index == trace.pattern
     mark = "=>" if chosen else "ok" if pattern.holds else "--"
-    ours = " (ours)" if pattern.origin == "ours" else ""
+    ours = _ours(pattern.origin)
+    if not ours and pattern.match_origin == "ours" and trace.parity not in _PARITY:
+        ours = " (by a term or format of ours)"
     note = f": {pattern.note}" if pattern.note else ""
     yield f"  {mark} {pattern.confidence} {pattern.level:<6} {pattern.primary} matches{ours}{note}"
     for name, passed in pattern.filters:
@@ -90,12 +101,18 @@ def _condition(condition: ConditionTrace, indent: str) -> Iterator[str]:
         return
     hits = ", ".join(
         f"{_quoted(hit.term)}{'beside the text' if hit.in_context else f'{hit.distance} away'}"
+        f"{_ours(hit.origin)}"
         for hit in condition.hits[:3]
     )
     near = condition.nearest_distance
     if not hits:
         hits = f"nearest is {near} away" if near is not None else "not in the text"
-    yield f"{indent}{condition.element}: {hits} ({mark})"
+    yield f"{indent}{condition.element}{_ours(condition.origin)}: {hits} ({mark})"
+
+
+def _ours(origin: str) -> str:
+    """The mark of what Purview does not publish."""
+    return " (ours)" if origin == "ours" else ""
 
 
 def _quoted(term: str | None) -> str:
