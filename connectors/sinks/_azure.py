@@ -175,7 +175,7 @@ def _credential(login: Login, cloud: Cloud) -> Any:
     common["authority"] = login.authority or cloud.authority
     # Entra's list of its own hosts is not asked about a host of one's own.
     common["disable_instance_discovery"] = login.authority is not None
-    named = {"tenant_id": login.tenant_id, "client_id": login.client_id}
+    named: dict[str, Any] = {"tenant_id": login.tenant_id, "client_id": login.client_id}
     if login.auth == "workload-identity":
         given = {name: value for name, value in named.items() if value}
         return identity.WorkloadIdentityCredential(**given, **common)

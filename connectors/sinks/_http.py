@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -79,9 +79,11 @@ class Reply:
         detail = self.problem or f"{self.proof} {self.reason}".rstrip()
         if self.is_about_content:
             return Receipt(event_id, ok=False, detail=detail, retry=False)
-        blame = "either" if alone and self.status not in _AWAY else "sink"
+        blame: Literal["either", "sink"] = (
+            "either" if alone and self.status not in _AWAY else "sink"
+        )
         wait = self.retry_after_s()
-        return Receipt(event_id, ok=False, detail=detail, retry_after_s=wait, blame=blame)  # type: ignore[arg-type]
+        return Receipt(event_id, ok=False, detail=detail, retry_after_s=wait, blame=blame)
 
     @property
     def reason(self) -> str:

@@ -163,12 +163,14 @@ def table_of(name: str, schema: str | None) -> Table:
 
 
 def _url_of(target: str, password_env: str | None) -> URL:
+    url = URL.create("none")
+    backend = ""
     try:
         url = make_url(target)
         url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
         backend = url.get_backend_name()
     except (ArgumentError, NoSuchModuleError, ValueError):
-        backend, url = "", None  # type: ignore[assignment]
+        pass
     if backend not in ("sqlite", "postgresql"):
         raise ConfigurationError(
             "the target of the sink sql is no database it knows",

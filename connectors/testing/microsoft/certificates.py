@@ -14,6 +14,7 @@ from dlpagent.errors import missing_extra
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 _DAYS = 2
 
@@ -52,7 +53,7 @@ def make_client_certificate(path: Path) -> str:
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
 
     key = rsa.generate_private_key(65537, 2048)
-    made = _certificate("dlpagent loopback application", key, None)  # type: ignore[arg-type]
+    made = _certificate("dlpagent loopback application", key, None)
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -64,12 +65,13 @@ def make_client_certificate(path: Path) -> str:
 
 def _certificate(
     name: str,
-    key: EllipticCurvePrivateKey,
+    key: EllipticCurvePrivateKey | RSAPrivateKey,
     signer: tuple[x509.Certificate, EllipticCurvePrivateKey] | None,
 ) -> x509.Certificate:
     """A certificate of the key; signed by itself, and an authority, when no signer is given."""
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+    from cryptography.x509.oid import ExtendedKeyUsageOID  # noqa: PLC0415
 
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -90,7 +92,7 @@ def _certificate(
     if signer:
         names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        server_auth = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
+        server_auth = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = builder.add_extension(server_auth, critical=False)
     return builder.sign(signer[1] if signer else key, hashes.SHA256())
 

@@ -14,9 +14,6 @@ Kind = Literal[
 ]  # fmt: skip
 Service = Literal["graph", "ingestion", "token", "any"]
 
-# Of these the service has taken what it was sent, and only the answer suffers.
-TAKEN = frozenset({"cut_after", "cut_body", "malformed", "empty"})
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -25,8 +22,8 @@ class Fault:
     status: answer `status` and do nothing, with Retry-After when retry_after is given (seconds, or
     a date). hang: do not answer until the client gives up. cut_before, cut_after: end the
     connection before or after the request is acted on. cut_body: act, announce the whole answer,
-    send half. malformed: act, answer with bytes that are no JSON. empty: act, answer `status`
-    without a body. expire_tokens: every token given so far becomes invalid, then go on.
+    send half. malformed: act, answer with bytes that are no JSON. empty: act, and if all went well
+    answer `status` without a body. expire_tokens: every token given so far becomes invalid, then go on.
     batch_item: the item `item` of a $batch is answered with `status`. none: nothing goes wrong.
     """
 

@@ -90,7 +90,7 @@ class _Server(ThreadingHTTPServer):
         request.settimeout(30)
         try:
             with self.context.wrap_socket(request, server_side=True) as secured:
-                self.RequestHandlerClass(secured, client_address, self)
+                _Handler(secured, client_address, self)
         except OSError:  # the client went away, as clients do
             return
 
@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.kind == "malformed":
             status = 200 if answer.status == 204 else answer.status
             answer = Answer(status, b'{"value": [<', answer.headers)
-        if fault.kind == "empty":
+        if fault.kind == "empty" and answer.status < 300:
             answer = Answer(fault.status)
         return self._send(answer, half=fault.kind == "cut_body")
 

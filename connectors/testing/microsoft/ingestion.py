@@ -96,7 +96,7 @@ def _fits(wanted: str, value: Any) -> bool:
         return False
     if not isinstance(value, _TYPES[wanted]):
         return False
-    if wanted == "datetime":
+    if wanted == "datetime" and isinstance(value, str):
         try:
             return datetime.fromisoformat(value).tzinfo is not None
         except ValueError:

@@ -16,6 +16,7 @@ from dlpagent.connectors.testing.microsoft.faults import Fault
 from dlpagent.connectors.testing.microsoft.graph import Graph
 from dlpagent.connectors.testing.microsoft.https import Loopback
 from dlpagent.connectors.testing.microsoft.ingestion import Ingestion
+from dlpagent.connectors.testing.microsoft.slices import check_installed
 from dlpagent.connectors.testing.microsoft.wire import Answer, Request, refusal
 
 MONITOR_AUDIENCE = "https://monitor.azure.com"
@@ -37,6 +38,7 @@ class Microsoft(Loopback):
         id_column: str = "EventId",
         page_size: int = 100,
     ) -> None:
+        check_installed()
         super().__init__(folder, self._take, service_of)
         self.entra = Entra(lambda: self.url, self.now)
         self.graph = Graph(lambda: self.url, page_size=page_size)

@@ -50,6 +50,14 @@ def _patterns(version: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple((template, pattern(template)) for template in slice_of(version)["paths"])
 
 
+def check_installed() -> None:
+    """Raises ConfigurationError when the package that checks requests is not installed."""
+    try:
+        import jsonschema  # noqa: F401, PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise missing_extra("jsonschema", "purview", "the loopback Microsoft") from None
+
+
 def faults_of(version: str, method: str, template: str, body: Any) -> list[str]:
     """What is wrong with the body of a request; places and rules only, never the values."""
     operation = slice_of(version)["paths"][template][method.lower()]
@@ -77,10 +85,8 @@ def _faults(version: str, schema: str, value: Any) -> Iterator[str]:
 
 @cache
 def _validator(version: str, schema: str) -> Any:
-    try:
-        from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
-        raise missing_extra("jsonschema", "purview", "the loopback Microsoft") from None
+    from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 - an extra
+
     checker = FormatChecker(formats=())
     checker.checks("date-time", ValueError)(_is_moment)
     whole = {**json.loads(schema), "components": slice_of(version)["components"]}

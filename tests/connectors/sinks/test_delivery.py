@@ -79,11 +79,6 @@ IN_BATCHES = tuple(
 )
 
 
-def http_faults_of_a_plain_receiver() -> tuple[Fault, ...]:
-    """Without `empty`: an ok before the receiver has acted would be its lie, not our loss."""
-    return tuple(fault for fault in OVER_HTTP if fault.kind != "empty")
-
-
 @pytest.fixture
 def purview(running_microsoft: Any, login: dict[str, Any]) -> Case:
     def refuse(ids: frozenset[str]) -> None:
@@ -144,7 +139,7 @@ def posted(webhook: Any) -> Case:
         webhook.clear,
         webhook.fail,
         refuse,
-        http_faults_of_a_plain_receiver(),
+        OVER_HTTP,
     )
 
 
