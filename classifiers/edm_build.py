@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import multiprocessing
 import os
+import re
 import secrets
 import shutil
 import time
@@ -38,8 +39,7 @@ from dlpagent.classifiers.edm_store import (
     Pads,
     begin_key,
     index_files,
-    read_manifest,
-    salt_of,
+    known_manifest,
     token_key,
 )
 from dlpagent.classifiers.edm_words import Extent, folded, normal, word_list, written
@@ -55,6 +55,8 @@ STALE_S = 24 * 3600
 
 Numbers = npt.NDArray[np.uint64]
 _Pair = tuple[int, int]
+# What a store's folder holds: the manifest, the current build, drafts, and what a crash left.
+_OURS = re.compile(r"\.?manifest\.json(\.[0-9]+)?|[0-9a-f]{16}|draft-[0-9]+-[0-9a-f]+")
 _ENTRY = np.dtype([("key", "<u8"), ("row", "<u4")])
 
 
@@ -85,21 +87,14 @@ def build_store(
     progress: called with the number of rows read. Raises ConfigurationError and StateError.
     """
     began = time.monotonic()
-    salt = salt_of(store, key) if store.exists() else None
-    if store.exists() and not (store / MANIFEST).is_file() and any(store.iterdir()):
-        raise ConfigurationError(
-            "the folder of the EDM store holds something else",
-            where=str(store),
-            expected="a new or empty folder, or an EDM store",
-            found="other files",
-        )
-    salt = salt or secrets.token_bytes(SALT_BYTES)
+    _check_place(store)
+    before = known_manifest(store)
+    is_mine = before is not None and before.key_id == key_id(key)
+    salt = before.salt if before and is_mine else secrets.token_bytes(SALT_BYTES)
     nonce = _nonce(data, schema, separator, derived(key, salt, "data"))
     build = derived(key, salt, "build:" + nonce.hex()).hex()[:16]
-    if (store / MANIFEST).is_file():
-        manifest, _ = read_manifest(store)
-        if manifest.build == build and _is_whole(store, manifest):
-            return Built(manifest, BadLines(manifest.bad_lines), True, time.monotonic() - began)
+    if before and before.build == build and _is_whole(store, before):
+        return Built(before, BadLines(before.bad_lines), True, time.monotonic() - began)
     rows = RowFile(data, schema, separator)
     draft = store / f"draft-{os.getpid()}-{secrets.token_hex(4)}"
     try:
@@ -125,6 +120,20 @@ def build_store(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return Built(manifest, rows.bad, False, time.monotonic() - began)
+
+
+def _check_place(store: Path) -> None:
+    """Raises ConfigurationError for a folder that is no store: what is in it must not be lost."""
+    names = [item.name for item in store.iterdir()] if store.is_dir() else []
+    others = [name for name in names if not _OURS.fullmatch(name)]
+    if others:
+        raise ConfigurationError(
+            "the folder of the EDM store holds something else",
+            where=str(store),
+            expected="a new or empty folder, or an EDM store",
+            found=f"{len(others)} other file(s) or folder(s)",
+            remedy="Name another folder.",
+        )
 
 
 def _nonce(data: Path, schema: Schema, separator: str, key: bytes) -> bytes:
@@ -164,7 +173,8 @@ def _replace(store: Path, draft: Path, manifest: Manifest, key: bytes) -> None:
     fresh.replace(store / MANIFEST)
     for old in store.iterdir():
         is_stale = time.time() - old.stat().st_mtime > STALE_S
-        if old.is_dir() and old != final and (not old.name.startswith("draft-") or is_stale):
+        is_ours = old.is_dir() and old != final and _OURS.fullmatch(old.name)
+        if is_ours and (not old.name.startswith("draft-") or is_stale):
             shutil.rmtree(old, ignore_errors=True)
 
 
@@ -259,7 +269,7 @@ def _work(rows: list[Row]) -> _Chunk:
 
 
 def _chunks(spec: _Spec, rows: Iterable[list[Row]], workers: int) -> Iterator[_Chunk]:
-    """Tokens of chunks of rows, in their order; at most two chunks per process are on their way."""
+    """Tokens of chunks of rows, in their order; hardly more chunks are on their way than processes."""
     chunks = iter(rows)
     first, second = next(chunks, None), next(chunks, None)
     head = [chunk for chunk in (first, second) if chunk is not None]
@@ -276,7 +286,7 @@ def _chunks(spec: _Spec, rows: Iterable[list[Row]], workers: int) -> Iterator[_C
                 waiting.append(pool.submit(_work, chunk))
             for chunk in chunks:
                 waiting.append(pool.submit(_work, chunk))
-                if len(waiting) >= 2 * workers:
+                if len(waiting) >= workers + 2:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

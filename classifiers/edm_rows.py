@@ -17,7 +17,7 @@ from typing import TextIO
 from dlpagent.classifiers.edm_schema import Schema
 from dlpagent.errors import ConfigurationError
 
-CHUNK_ROWS = 49_152
+CHUNK_ROWS = 16_384
 MAX_LISTED = 20
 MAX_CELL_CHARS = 10_000
 SEPARATORS = {"comma": ",", "tab": "\t", "pipe": "|"}

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dlpagent.classifiers.edm_key import derived, find_key, key_id
+from dlpagent.classifiers.edm_key import derived, find_key
 from dlpagent.classifiers.edm_schema import Schema
 from dlpagent.classifiers.edm_words import Column, Extent
 from dlpagent.errors import ConfigurationError
@@ -312,12 +312,12 @@ def begin_key(key: bytes, salt: bytes, name: str) -> Keyed:
     return Keyed(derived(key, salt, "begin:" + name))
 
 
-def salt_of(store: Path, key: bytes) -> bytes | None:
-    """The salt of a store that was built here with this key, so that it can be kept."""
-    if not (store / MANIFEST).is_file():
+def known_manifest(store: Path) -> Manifest | None:
+    """The manifest of a store that is to be built anew; None when there is none that can be read."""
+    try:
+        return read_manifest(store)[0]
+    except ConfigurationError:
         return None
-    manifest, _ = read_manifest(store)
-    return manifest.salt if manifest.key_id == key_id(key) else None
 
 
 def faults_of(store: Store) -> list[str]:

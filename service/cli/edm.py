@@ -87,12 +87,13 @@ def build(
 def _key_to_build(store: Path, key_file: Path | None) -> tuple[bytes, Path, bool]:
     """The key of the store that is there, the one named, else a new one; its file; whether it is new."""
     from dlpagent.classifiers.edm_key import find_key, key_places, new_key, read_key
-    from dlpagent.classifiers.edm_store import MANIFEST, read_manifest
+    from dlpagent.classifiers.edm_store import known_manifest
 
     if key_file is not None and key_file.is_file():
         return read_key(key_file), key_file, False
-    if (store / MANIFEST).is_file() and key_file is None:
-        ident = read_manifest(store)[0].key_id
+    before = known_manifest(store)
+    if before is not None and key_file is None:
+        ident = before.key_id
         place = next((item for item in key_places(store, ident) if item.is_file()), store)
         return find_key(store, ident), place, False
     return *new_key(key_file), True

@@ -307,12 +307,15 @@ def base_pack(profile: str) -> Pack:
 
 def pack_named(name: str, base: Pack, stores: Mapping[str, Path] | None = None) -> Pack:
     """A pack by name; a file that is not YAML is a rule package, whatever it is called."""
+    from dlpagent.classifiers.dictionary import dictionary_pack
     from dlpagent.classifiers.pack import load_pack
     from dlpagent.classifiers.rulepackage_xml import read_rule_package
     from dlpagent.service.packs import BUILTIN_NAME
 
     if name == BUILTIN_NAME:
         return base
+    if is_dictionary(Path(name)):
+        return dictionary_pack(Path(name))
     if is_package(name):
         return read_rule_package(Path(name), base, stores=stores).pack
     return load_pack(Path(name), profile=base.profile, base=base)

@@ -97,6 +97,14 @@ def test_a_store_that_lost_a_file_is_built_again_from_the_same_data(tmp_path: Pa
     assert faults_of(Store(tmp_path / "store")) == []
 
 
+def test_a_damaged_store_is_built_again_over(tmp_path: Path) -> None:
+    store_of(tmp_path)
+    (tmp_path / "store" / "manifest.json").write_text("{")
+    (tmp_path / "store" / "draft-1-ab").mkdir()
+    assert_holds(store_of(tmp_path), ROWS)
+    assert (tmp_path / "store" / "draft-1-ab").is_dir()  # another build may be at it
+
+
 def test_too_many_bad_lines_leave_the_store_as_it_was(tmp_path: Path) -> None:
     before = store_of(tmp_path).manifest
     data = tmp_path / "bad.csv"
@@ -115,11 +123,11 @@ def test_data_without_rows_and_folders_of_other_things_are_refused(tmp_path: Pat
     data = write_rows(tmp_path / "rows.csv", [])
     with pytest.raises(ConfigurationError, match="no rows"):
         build_store(MEMBERS, data, tmp_path / "store", KEY)
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "letter.txt").write_text("keep me")
+    (tmp_path / "other" / "letters").mkdir(parents=True)
+    (tmp_path / "other" / "manifest.json").write_text("{}")
     with pytest.raises(ConfigurationError, match="something else"):
-        build_store(MEMBERS, data, tmp_path / "other", KEY)
-    assert (tmp_path / "other" / "letter.txt").read_text() == "keep me"
+        build_store(MEMBERS, write_rows(data, ROWS), tmp_path / "other", KEY)
+    assert (tmp_path / "other" / "letters").is_dir()
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
