@@ -72,8 +72,16 @@ def collections_in(connection: sqlite3.Connection) -> list[Collection]:
         ORDER BY 3, 4, 2"""
     with _snapshot(connection):
         return [
-            Collection(*row[:4], row[4] or "", row[5], _change_key(connection, *row[::4], row[5]))
-            for row in connection.execute(query)
+            Collection(
+                one,
+                name,
+                tenant,
+                database,
+                segment or "",
+                rows,
+                _change_key(connection, one, segment or "", rows),
+            )
+            for one, name, tenant, database, segment, rows in connection.execute(query)
         ]
 
 

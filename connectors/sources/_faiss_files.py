@@ -36,7 +36,7 @@ def is_index(path: Path) -> bool:
     if len(head) < 16 or head[:1] != b"I" or not head[:4].isalnum():
         return False
     dimension, total = struct.unpack("<iq", head[4:])
-    return 0 < dimension < 1 << 20 and 0 <= total < 1 << 40
+    return bool(0 < dimension < 1 << 20 and 0 <= total < 1 << 40)
 
 
 def is_docstore(path: Path) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 _MAX_VALUES = 20_000
 _MAX_DEPTH = 20
@@ -62,7 +62,7 @@ def followed(file: BinaryIO) -> Any:
     """The data of a pickle in a file that can seek. Raises PickleError."""
     machine = _Machine()
     try:
-        for step, argument, _ in pickletools.genops(_Bounded(file)):
+        for step, argument, _ in pickletools.genops(cast("IO[bytes]", _Bounded(file))):
             if step.name == "STOP":
                 return machine.stack[-1]
             machine.do(step.name, argument)
@@ -216,6 +216,14 @@ def _remember(machine: _Machine, place: Any) -> None:
     machine.memo[len(machine.memo) if place is None else int(place)] = machine.stack[-1]
 
 
+def _drop(machine: _Machine, _: Any) -> None:
+    machine.stack.pop()
+
+
+def _drop_to_mark(machine: _Machine, _: Any) -> None:
+    machine.since_mark()
+
+
 _NOTHING = frozenset({"PROTO", "FRAME"})
 _VALUES = frozenset({
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING",
@@ -224,8 +232,8 @@ _VALUES = frozenset({
 })  # fmt: skip
 _STEPS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "MARK": lambda machine, _: machine.stack.append(_MARK),
-    "POP": lambda machine, _: machine.stack.pop() and None,
-    "POP_MARK": lambda machine, _: machine.since_mark() and None,
+    "POP": _drop,
+    "POP_MARK": _drop_to_mark,
     "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
     "NONE": lambda machine, _: machine.stack.append(None),
     "NEWTRUE": lambda machine, _: machine.stack.append(True),

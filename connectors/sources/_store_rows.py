@@ -121,8 +121,8 @@ class StoreRows:
         bodies = bodies_in(given)
         if plan is None or labelled or hangs_on_value(columns, METADATA_FIELDS):
             return None
-        texts = [name for name in bodies or columns if name in columns and name != "id"]
-        if not _all_have_text([columns[name] for name in texts]):
+        named = [name for name in bodies or columns if name in columns and name != "id"]
+        if not _all_have_text([columns[name] for name in named]):
             return None
         return self._all_at_once(ids, columns, plan, first)
 

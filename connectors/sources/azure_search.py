@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -61,9 +62,7 @@ class AzureSearch:
             found = store.get("/indexes", **{"api-version": _API})["value"]
             for name in sorted(one["name"] for one in found):
                 if self._server.wants(name):
-                    yield self._server.asset(
-                        name, pages=lambda name=name: _pages(store, name, None)
-                    )
+                    yield self._server.asset(name, pages=partial(_pages, store, name, None))
 
     def read(
         self, asset: Asset, after: Checkpoint | None = None

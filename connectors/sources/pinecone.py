@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -61,7 +62,7 @@ class Pinecone:
                     if self._server.wants(one["name"], full, f"{one['name']}/{space}"):
                         yield self._server.asset(
                             full,
-                            pages=lambda index=index, space=space: _pages(index, space, None, None),
+                            pages=partial(_pages, index, space, None, None),
                             rows=spaces[space].get("vectorCount"),
                         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -43,9 +44,7 @@ class Qdrant:
             found = store.get("/collections")["result"]["collections"]
             for name in sorted(one["name"] for one in found):
                 if self._server.wants(name):
-                    yield self._server.asset(
-                        name, pages=lambda name=name: _pages(store, name, None)
-                    )
+                    yield self._server.asset(name, pages=partial(_pages, store, name, None))
 
     def read(
         self, asset: Asset, after: Checkpoint | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -46,9 +47,7 @@ class Weaviate:
                 for tenant in _tenants(store, one):
                     full = f"{name}/{quote(tenant, safe='')}" if tenant else name
                     if self._server.wants(name, full, f"{name}/{tenant}"):
-                        yield self._server.asset(
-                            full, pages=lambda full=full: _pages(store, full, None)
-                        )
+                        yield self._server.asset(full, pages=partial(_pages, store, full, None))
 
     def read(
         self, asset: Asset, after: Checkpoint | None = None
