@@ -29,6 +29,7 @@ import secret_shapes  # noqa: E402
 
 from dlpagent.classifiers.validators import VALIDATORS  # noqa: E402
 
+SEED = 2027
 PER_FORMAT = 4
 TRIES = 20_000
 
@@ -232,16 +233,21 @@ def phones(rng: random.Random) -> Iterator[dict[str, Any]]:
             )
 
 
+def write(folder: Path, seed: int = SEED) -> None:
+    """secrets.jsonl, numbers.jsonl and phones.jsonl in the folder, made if it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in (("secrets", secrets), ("numbers", numbers), ("phones", phones)):
+        rng = random.Random(f"{name} {seed}")
+        lines = [json.dumps(line, ensure_ascii=False) for line in make(rng)]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seed", type=int, default=20261123)
+    parser.add_argument("--seed", type=int, default=SEED)
     asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    for name, make in (("secrets", secrets), ("numbers", numbers), ("phones", phones)):
-        rng = random.Random(f"{name} {asked.seed}")
-        lines = [json.dumps(line, ensure_ascii=False) for line in make(rng)]
-        (asked.folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    write(asked.folder, asked.seed)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ EE_IK;ee_ik;d{11};;isikukood,Estonian personal code
 ES_NIF;es_nif;d{8}A;-8,1;NIF,DNI,número de identificación fiscal
 ES_NIF;es_nie;<X>d{7}A;-1,7,1;NIE,número de identidad de extranjero
 FI_HETU;fi_hetu;d{6}<->d{3}*;;henkilötunnus,HETU,personbeteckning
-FR_NIR;fr_nir;d{15};;numéro de sécurité sociale,NIR,numéro INSEE
+FR_NIR;fr_nir;<2>d{14};;numéro de sécurité sociale,NIR,numéro INSEE
 FR_SIREN;fr_siren;d{9}; 3,3,3;SIREN,numéro SIREN
 FR_SIRET;fr_siret;d{14}; 3,3,3,5;SIRET,n° SIRET
 GB_NINO;gb_nino;AAd{6}A; 2,2,2,2,1;NI number,national insurance number,NINO
