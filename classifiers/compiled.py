@@ -130,8 +130,7 @@ def keyword_finder(element: Keyword) -> Callable[[Subject], list[Span]]:
     """Finds every occurrence of every term, overlapping ones too."""
     terms = [_term_finder(group, term.text, term.case_sensitive) for group in element.groups
              for term in group.terms if shadow_of(term.text).strip()]  # fmt: skip
-    folded = [lowered(shadow_of(term.text)) for group in element.groups for term in group.terms]
-    gate = _gate(folded)
+    gate = gate_of(element)
 
     def find(subject: Subject) -> list[Span]:
         if gate is None or not gate.search(subject.low.encode("utf-8", "replace")):
@@ -141,8 +140,14 @@ def keyword_finder(element: Keyword) -> Callable[[Subject], list[Span]]:
     return find
 
 
+def gate_of(element: Keyword) -> re2._Regexp | None:
+    """One RE2 search of a lower-case text: whether any term can be in it. None: there are no terms."""
+    return _gate(
+        [lowered(shadow_of(term.text)) for group in element.groups for term in group.terms]
+    )
+
+
 def _gate(folded: list[str]) -> re2._Regexp | None:
-    """One RE2 search that says whether any term can be in a lower-case text at all."""
     pieces = sorted({tuple(term.split()) for term in folded} - {()})
     if not pieces:
         return None
