@@ -22,10 +22,7 @@ _RUN = re.compile(
 )
 _PIECE = re.compile(rf"[A-Za-z0-9]{{{MIN_CHARS},}}={{0,2}}")
 _HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2}){9,})")
-_DUMP = re.compile(
-    r"(?<![0-9A-Za-z:+/_=-])(?:[0-9A-Fa-f]{2}([ :]))(?:[0-9A-Fa-f]{2}\1){7,}+[0-9A-Fa-f]{2}"
-    r"(?![0-9A-Za-z:+/_=-])"
-)
+_DUMP = re.compile(r"(?<![0-9A-Za-z:+/_=-])[0-9A-Fa-f]{2}(?:[ :][0-9A-Fa-f]{2}){8,}+")
 _HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _SHORT_CHARS = 12
 _URL_SAFE = str.maketrans("-_", "+/", "\r\n\t =")
@@ -48,6 +45,9 @@ def _runs(text: str) -> Iterator[Edit]:
 def _dumps(text: str) -> Iterator[Edit]:
     """Octets one by one: 34 31 31 31 or 34:31:31:31."""
     for match in _DUMP.finditer(text):
+        behind = text[match.end() : match.end() + 1]
+        if behind.isalnum() or (behind and behind in "+/_-"):
+            continue
         found = _text(bytes.fromhex(match[0].replace(":", " ")))
         if found is not None:
             yield match.start(), match.end(), found, BIT["hexadecimal"]

@@ -23,18 +23,22 @@ def _octets(mark: str) -> str:
 # Tags that stand inside a word or number without parting it, and those that part it.
 _INLINE = "b|i|u|s|em|strong|span|font|mark|small|code|del|ins|sub|sup|wbr|a|kbd|tt|big|strike"
 
+# Every escape begins with one of four signs: a class at the start lets the search run to the next.
 _ESCAPE = re.compile(
-    r"(?P<entity>&(?:\#[xX][0-9A-Fa-f]{1,6};?|\#[0-9]{1,7};?|[A-Za-z][A-Za-z0-9]{1,30};))"
-    rf"|(?P<url_octets>{_octets('%')})|(?P<url>%[0-7]{_HEX})|(?P<url_code>%u{_HEX}{{4}})"
-    rf"|(?P<pair>\\u[Dd][89ABab]{_HEX}{{2}}\\u[Dd][C-Fc-f]{_HEX}{{2}})"
-    rf"|(?P<code>\\u{_HEX}{{4}}|\\u\{{{_HEX}{{1,6}}\}}|\\U{_HEX}{{8}}|\\x\{{{_HEX}{{1,6}}\}})"
-    rf"|(?P<octets>{_octets(chr(92) * 2 + 'x')})|(?P<octet>\\x{_HEX}{{2}})"
-    r"|(?P<octal>\\[01][0-7]{2})"
-    r"|(?P<letter>\\[nrtbfv0\"'/\\])"
-    r"|(?P<fold>\\\r?\n)"
-    r"|(?P<mark>\\[-_.*+#!()\[\]{}`~|<>@=:&$%^,;])"
-    rf"|(?P<tag><!--[^<>]{{0,200}}-->|</?(?i:{_INLINE})(?:\s[^<>]{{0,300}})?/?>)"
-    r"|(?P<line></?(?i:br|p|div|li|tr|td|th|h[1-6])(?:\s[^<>]{0,300})?/?>)"
+    r"[&%\\<](?:"
+    r"(?<=&)(?P<entity>\#[xX][0-9A-Fa-f]{1,6};?|\#[0-9]{1,7};?|[A-Za-z][A-Za-z0-9]{1,30};)"
+    rf"|(?<=%)(?:(?P<url_octets>{_octets('%')[1:].replace('|%', '|')})|(?P<url>[0-7]{_HEX})"
+    rf"|(?P<url_code>u{_HEX}{{4}}))"
+    rf"|(?<=\\)(?:(?P<pair>u[Dd][89ABab]{_HEX}{{2}}\\u[Dd][C-Fc-f]{_HEX}{{2}})"
+    rf"|(?P<code>u{_HEX}{{4}}|u\{{{_HEX}{{1,6}}\}}|U{_HEX}{{8}}|x\{{{_HEX}{{1,6}}\}})"
+    rf"|(?P<octets>{_octets(chr(92) * 2 + 'x')[2:].replace('|' + chr(92) * 2, '|')})"
+    rf"|(?P<octet>x{_HEX}{{2}})"
+    r"|(?P<octal>[01][0-7]{2})"
+    r"|(?P<letter>[nrtbfv0\"'/\\])"
+    r"|(?P<fold>\r?\n)"
+    r"|(?P<mark>[-_.*+#!()\[\]{}`~|<>@=:&$%^,;]))"
+    rf"|(?<=<)(?:(?P<tag>!--[^<>]{{0,200}}-->|/?(?i:{_INLINE})(?:\s[^<>]{{0,300}})?/?>)"
+    r"|(?P<line>/?(?i:br|p|div|li|tr|td|th|h[1-6])(?:\s[^<>]{0,300})?/?>)))"
 )
 _LETTERS = {
     "n": "\n",
@@ -79,7 +83,22 @@ def escapes_in(text: str) -> Iterator[Edit]:
         kind = match.lastgroup or ""
         now = _undone(kind, match[0])
         if now != match[0]:
-            yield match.start(), match.end(), now, _KIND.get(kind, BIT["escape sequence"])
+            bit = _KIND.get(kind, BIT["escape sequence"])
+            yield match.start(), match.end(), now, bit if _matters(text, match, kind) else 0
+
+
+def _matters(text: str, match: re.Match[str], kind: str) -> bool:
+    """Whether a backslash can have hidden something: programs are full of those that cannot.
+
+    A letter escape spoils the word behind it, a quote or sign the words at both sides.
+    """
+    if kind not in ("letter", "mark"):
+        return True
+    behind = text[match.end() : match.end() + 1].isalnum()
+    if match[0][1] in "nrtbfv0":
+        return behind
+    before = text[match.start() - 1 : match.start()].isalnum()
+    return before and behind if kind == "mark" or match[0][1] in "\\/" else before or behind
 
 
 def _undone(kind: str, written: str) -> str:

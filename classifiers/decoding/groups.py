@@ -27,6 +27,17 @@ _GROUP = r"(?:[A-Z]{0,4}[0-9][0-9A-Z]{0,40}+)"
 _CHAIN = re.compile(
     rf"(?<![0-9A-Za-z]){_GROUP}(?:{_SEPARATOR}(?:{_GROUP}|[A-Z]{{4}}(?={_SEPARATOR}[0-9])))++"
 )
+# A gap as no known type writes it. Each begins with one of a few signs: a class at the start lets the
+# search run to the next.
+_GAP = re.compile(
+    r"[-\n \t._/+*~\u00b7\u2022](?:"
+    r"(?<=\n)[ \t>]{0,8}[0-9A-Z]"
+    r"|(?<=[0-9A-Z][ \t])[ \t]{1,3}[0-9A-Z]|(?<=[0-9]\t)[0-9A-Z]"
+    r"|(?<=[0-9A-Z][-._+*~])[-._+*~]{1,2}[0-9A-Z]"
+    r"|(?<=[-._/+*~\u00b7\u2022])[ ]?[0-9A-Z]{1,40}+[ ]?[-._/+*~\u00b7\u2022][ ]?[0-9A-Z]"
+    r"|(?<=[0-9] )[0-9] [0-9] [0-9] [0-9])"
+)
+_NUMBER_SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ .-"
 _PARTS = re.compile(rf"({_SEPARATOR})")
 _ADDRESS = re.compile(r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}")
 _DATE = re.compile(
@@ -69,10 +80,33 @@ class Chain:
 
 def chains_in(text: str) -> Iterator[Chain]:
     """The chains of groups in a text that may be read as one number each, in order."""
-    for match in _CHAIN.finditer(text):
-        if len(match[0]) <= MAX_CHARS:
-            behind = text[match.end() : match.end() + 1]
-            yield from _chains(text, match.start(), match[0], is_torn=behind.isalnum())
+    for low, high in _windows(text):
+        for match in _CHAIN.finditer(text, low, high):
+            if len(match[0]) <= MAX_CHARS:
+                behind = text[match.end() : match.end() + 1]
+                yield from _chains(text, match.start(), match[0], is_torn=behind.isalnum())
+
+
+def _windows(text: str) -> Iterator[Span]:
+    """Stretches around gaps that could be inside a chain, wider than any chain that is taken."""
+    low = high = 0
+    for gap in _GAP.finditer(text):
+        if gap[0][0] == "\n" and not _ends_in_number(text, gap.start()):
+            continue
+        if gap.start() - MAX_CHARS - 1 > high:
+            if high:
+                yield low, high
+            low = gap.start() - MAX_CHARS - 1
+        high = gap.end() + MAX_CHARS + 1
+    if high:
+        yield max(low, 0), high
+
+
+def _ends_in_number(text: str, end: int) -> bool:
+    """Whether what stands before the end of a line may be the beginning of a number, and no cell."""
+    tail = text[max(0, end - 48) : end].rstrip("\r")
+    before = tail.rstrip(_NUMBER_SIGNS)
+    return before != tail and (not before or before[-1] not in _CELL_ENDS)
 
 
 def _chains(text: str, offset: int, written: str, *, is_torn: bool) -> Iterator[Chain]:

@@ -37,16 +37,14 @@ _LEVELS: Mapping[Callable[[str], Iterator[Edit]], int] = {
     encodings_in: MAX_ENCODINGS,
 }
 
-MAX_EDITS = 400_000
+MAX_EDITS = 1_000_000
 """Changed places in one pass over one text."""
 
-NEAR_CHARS = 400
+NEAR_CHARS = 330
 """A match this close to a change may owe something to it: a keyword, or the end of one."""
 
 WHOLE_CHARS = 4_000
 """Up to here a text is read again as a whole; of longer ones, only what lies around changes."""
-
-MARGIN_CHARS = 2 * NEAR_CHARS
 
 TOO_DEEP = "encoded in more layers than are undone"
 TOO_MANY = f"more than {MAX_EDITS} encoded places"
@@ -195,5 +193,6 @@ def _cut(layer: Layer, changes: Changes, chains: Changes | None = None) -> list[
     if not len(changes.starts):
         return []
     length = len(layer.text)
-    spans = [(0, length)] if length <= WHOLE_CHARS else changes.clusters(MARGIN_CHARS, length)
+    margin = NEAR_CHARS if chains else 2 * NEAR_CHARS
+    spans = [(0, length)] if length <= WHOLE_CHARS else changes.clusters(margin, length)
     return [Variant(layer.text[start:end], layer, start, changes, chains) for start, end in spans]
