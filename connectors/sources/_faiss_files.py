@@ -105,7 +105,7 @@ def _node(value: Any) -> Fields:
 def _pickled(path: Path) -> Iterator[tuple[str, Fields | Unread]]:
     try:
         with opened(path) as file:
-            found = followed(file)
+            found = followed(file.read())
         documents = found[0].state["_dict"]
         items = list(documents.items())
     except (PickleError, AttributeError, TypeError, KeyError, IndexError) as error:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from dlpagent.connectors.sources._store_pages import Page, PageSize, keyset_pages
+from dlpagent.connectors.sources._store_rows import ColumnPage
 from dlpagent.connectors.sources._vector_payload import is_made_up
 
 # The types of pgvector, and of what is not text or stands in another column already.
@@ -145,8 +146,9 @@ def placed_pages(connection: Any, table: Table, start: str) -> Iterator[Page]:
         behind += _BLOCKS
         rows = connection.execute(query, [after, f"({behind},0)"]).fetchall()
         rows.sort(key=lambda row: _place(row[0]))
-        yield [(row[0], one, fields) for row, (_, one, fields) in zip(
-            rows, _page(table, rows, 1), strict=True)]  # fmt: skip
+        if rows:
+            page = _page(table, rows, 1)
+            yield replace(page, keys=[key for (key,) in page.keys])
         after = f"({behind},0)"
 
 
@@ -155,19 +157,22 @@ def _place(ctid: str) -> tuple[int, int]:
     return int(block), int(row)
 
 
-def _page(table: Table, rows: Sequence[Sequence[Any]], wide: int) -> Page:
-    ids = [",".join(row[:wide]) for row in rows]
-    hidden: set[str] = set()
+def _page(table: Table, rows: Sequence[Sequence[Any]], wide: int) -> ColumnPage:
+    keys = [list(row[:wide]) for row in rows]
+    ids = [",".join(key) for key in keys]
+    columns = list(zip(*rows, strict=True))[wide:] if rows else [()] * len(table.columns)
+    named = zip((column.name for column in table.columns), columns, strict=True)
+    fields = {name: tuple(map(_plain, values)) if _is_uuid(values) else values
+              for name, values in named}  # fmt: skip
     if len(table.keys) == 1 and all(map(is_made_up, ids)):
-        hidden = {table.keys[0][0]}
-    columns = [(place + wide, column.name) for place, column in enumerate(table.columns)
-               if column.name not in hidden]  # fmt: skip
-    return [
-        (list(row[:wide]), one, {name: _plain(row[place]) for place, name in columns})
-        for one, row in zip(ids, rows, strict=True)
-    ]
+        fields.pop(table.keys[0][0], None)
+    return ColumnPage(keys, ids, fields)
+
+
+def _is_uuid(values: Sequence[Any]) -> bool:
+    return any(isinstance(value, UUID) for value in values)
 
 
 def _plain(value: Any) -> Any:
-    """UUIDs as they are written; made-up ones are no text."""
+    """UUIDs are made up: they are no text."""
     return None if isinstance(value, UUID) else value

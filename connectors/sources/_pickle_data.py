@@ -8,12 +8,22 @@ one a Thing, which keeps what was to be called, with what, and the state that wa
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, BinaryIO, NamedTuple, cast
+from io import BytesIO
+from typing import Any, NamedTuple
 
 _MAX_VALUES = 20_000
 _MAX_DEPTH = 20
+
+
+# Every code with its step and what reads its argument; a code that is none has no step.
+_CODES: Sequence[tuple[str, Callable[[BytesIO], Any] | None]] = [
+    (found.name, found.arg.reader if found.arg else None) if found else ("", None)
+    for found in (pickletools.code2op.get(chr(code)) for code in range(256))
+]
+_SIZED = {ord("X"): 4, 0x8C: 1}
+_NUMBERED = {ord("h"): 1, ord("j"): 4, ord("q"): 1, ord("r"): 4, ord("K"): 1, ord("M"): 2}
 
 
 class PickleError(ValueError):
@@ -37,20 +47,6 @@ class Thing:
     items: list[Any] = field(default_factory=list)
 
 
-class _Bounded:
-    """A file that is never asked for more than it holds: lengths in a pickle may say anything."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        place = file.tell()
-        self._end = file.seek(0, 2)
-        file.seek(place)
-        self._file = file
-        self.readline, self.tell = file.readline, file.tell
-
-    def read(self, size: int) -> bytes:
-        return self._file.read(min(size, self._end - self._file.tell()))
-
-
 class _Mark:
     pass
 
@@ -58,19 +54,45 @@ class _Mark:
 _MARK = _Mark()
 
 
-def followed(file: BinaryIO) -> Any:
-    """The data of a pickle in a file that can seek. Raises PickleError."""
+def followed(raw: bytes) -> Any:
+    """The data of a pickle. Raises PickleError."""
     machine = _Machine()
     try:
-        for step, argument, _ in pickletools.genops(cast("IO[bytes]", _Bounded(file))):
-            if step.name == "STOP":
+        for step, argument in _steps(raw):
+            if step == "STOP":
                 return machine.stack[-1]
-            machine.do(step.name, argument)
+            machine.do(step, argument)
     except PickleError:
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise PickleError(f"steps that lead nowhere ({type(error).__name__})") from None
     raise PickleError("an end before the end of the pickle")
+
+
+def _steps(raw: bytes) -> Iterator[tuple[str, Any]]:
+    """Each step with its argument: the frequent ones at once, others as pickletools reads them."""
+    place, end, stream = 0, len(raw), BytesIO(raw)
+    while place < end:
+        code = raw[place]
+        place += 1
+        name, reader = _CODES[code]
+        if code in _SIZED:  # a text behind its length
+            wide = _SIZED[code]
+            size = int.from_bytes(raw[place : place + wide], "little")
+            place += wide + size
+            if place > end:
+                raise PickleError("a text that is not there whole")
+            yield name, raw[place - size : place].decode("utf-8", "surrogatepass")
+        elif code in _NUMBERED:
+            wide = _NUMBERED[code]
+            yield name, int.from_bytes(raw[place : place + wide], "little")
+            place += wide
+        elif reader is None:
+            yield name, None
+        else:
+            stream.seek(place)
+            yield name, reader(stream)
+            place = stream.tell()
 
 
 def plain(value: Any) -> Any:

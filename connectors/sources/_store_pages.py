@@ -7,12 +7,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dlpagent.connectors.sources._store_rows import Fields, Unread
+from dlpagent.connectors.sources._store_rows import ColumnPage, Fields, Unread
 
 # One page as a store gives it: (key that the cursor is made of, record id, fields).
-Page = Sequence[tuple[Any, str, Fields | Unread]]
+RecordPage = Sequence[tuple[Any, str, Fields | Unread]]
+Page = RecordPage | ColumnPage
 _PAGE_CHARS = 4_000_000
 _MODULUS = 1 << 128
+_SAMPLED = 32
 
 
 class PageSize:
@@ -24,8 +26,7 @@ class PageSize:
     def saw(self, page: Page) -> None:
         """Learn from a page that was read."""
         if page:
-            chars = sum(_chars(fields) for _, _, fields in page) // len(page) + 1
-            self.now = max(1, min(self._most, _PAGE_CHARS // chars))
+            self.now = max(1, min(self._most, _PAGE_CHARS // (_chars_each(page) + 1)))
 
 
 def keyset_pages(
@@ -42,7 +43,7 @@ def keyset_pages(
             return
         yield page
         size.saw(page)
-        after = page[-1][0]
+        after = page.keys[-1] if isinstance(page, ColumnPage) else page[-1][0]
 
 
 def listed_pages(
@@ -72,11 +73,29 @@ def content_key(pages: Iterable[Page]) -> str:
     """A change key made of what the records say, whatever their order: equal if they are."""
     total, count = 0, 0
     for page in pages:
-        for _, record_id, fields in page:
+        for _, record_id, fields in _records(page):
             digest = hashlib.blake2b(_bytes_of([record_id, fields]), digest_size=16)
             total = (total + int.from_bytes(digest.digest(), "big")) % _MODULUS
             count += 1
     return f"content-{count}-{total:032x}"
+
+
+def _records(page: Page) -> RecordPage:
+    if not isinstance(page, ColumnPage):
+        return page
+    return list(zip(page.keys, page.ids, page.records(), strict=True))
+
+
+def _chars_each(page: Page) -> int:
+    """About how many characters a record of the page has, by looking at some."""
+    if isinstance(page, ColumnPage):
+        columns = page.columns.values()
+        return sum(_chars({"": one}) for column in columns for one in column[:_SAMPLED]) // min(
+            _SAMPLED, len(page)
+        )
+    step = max(1, len(page) // _SAMPLED)
+    some = page[::step]
+    return sum(_chars(fields) for _, _, fields in some) // len(some)
 
 
 def _bytes_of(value: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -44,6 +45,26 @@ class Unread(NamedTuple):
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnPage:
+    """A page of a table, column by column: quicker than record by record where all are alike."""
+
+    keys: Sequence[Any]
+    ids: Sequence[str]
+    columns: Mapping[str, Sequence[Any]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def records(self) -> list[Fields]:
+        """The same page record by record."""
+        names = list(self.columns)
+        if not names:
+            return [{} for _ in self.ids]
+        rows = zip(*self.columns.values(), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 class StoreRows:
     """Turns records of one asset into batches of RECORD_SCHEMA.
 
@@ -64,6 +85,16 @@ class StoreRows:
     ) -> Iterator[tuple[pa.RecordBatch, int]]:
         """Batches, each with the number of records behind it; all of them give at least one."""
         return self._joined(self._pieces(ids, records), len(records))
+
+    def page(self, page: ColumnPage) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """The same for a page of columns."""
+        arrays = {name: _array_of(values) for name, values in page.columns.items()}
+        found = None
+        if not any(array is None for array in arrays.values()):
+            found = self._columns(pa.array(page.ids, _TEXT), arrays)
+        if found is None:
+            return self.batches(page.ids, page.records())
+        return self._joined(found, len(page.ids))
 
     def table(
         self, ids: Sequence[str] | pa.Array, table: pa.RecordBatch
@@ -219,7 +250,7 @@ def with_checkpoints(
 
 def keyed_batches(
     rows: StoreRows,
-    pages: Iterator[Sequence[tuple[Any, str, Fields | Unread]]],
+    pages: Iterator[Sequence[tuple[Any, str, Fields | Unread]] | ColumnPage],
     cursor_of: Callable[[Any], Mapping[str, Any]],
     start: Any,
 ) -> Iterator[tuple[pa.RecordBatch, Mapping[str, Any]]]:
@@ -229,6 +260,10 @@ def keyed_batches(
         if not page:
             continue
         is_empty = False
+        if isinstance(page, ColumnPage):
+            for batch, behind in rows.page(page):
+                yield batch, cursor_of(page.keys[behind - 1])
+            continue
         ids = [without_surrogates(record_id) for _, record_id, _ in page]
         for batch, behind in rows.batches(ids, [fields for _, _, fields in page]):
             yield batch, cursor_of(page[behind - 1][0])

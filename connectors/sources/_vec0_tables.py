@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlpagent.connectors.sources._store_pages import Page, PageSize, keyset_pages
+from dlpagent.connectors.sources._store_rows import ColumnPage
 
 _VEC0 = re.compile(r"\bUSING\s+vec0\s*\((.*)\)\s*;?\s*$", re.IGNORECASE | re.DOTALL)
 _SHADOWS = re.compile(
@@ -141,15 +142,14 @@ def _plain_page(
         f"ORDER BY {keys} LIMIT ?"
     )
     wide = len(table.keys)
-    rows = connection.execute(query, [*(after or ()), limit]).fetchall()
-    return [
-        (
-            list(row[:wide]),
-            ",".join(map(str, row[:wide])),
-            dict(zip(table.columns, row[wide:], strict=True)),
-        )
-        for row in rows
-    ]
+    rows = _rows(connection, query, [*(after or ()), limit])
+    keys = [list(row[:wide]) for row in rows]
+    values = list(zip(*rows, strict=True))[wide:] if rows else [()] * len(table.columns)
+    return ColumnPage(
+        keys,
+        [",".join(map(str, key)) for key in keys],
+        dict(zip(table.columns, values, strict=True)),
+    )
 
 
 def _vec0_page(
@@ -168,21 +168,19 @@ def _vec0_page(
         "WHERE r.rowid > ? ORDER BY r.rowid LIMIT ?"
     )
     start = after[0] if after else -(1 << 63)
-    rows = connection.execute(query, [start, limit]).fetchall()
+    rows = _rows(connection, query, [start, limit])
     metadata = [
         _metadata(connection, table.name, place, kind, rows)
         for place, (_, kind) in enumerate(table.metadata)
     ]
-    names = (*table.auxiliary, *table.partitions)
-    page = []
-    for place, row in enumerate(rows):
-        fields = dict(zip(names, row[4:], strict=True))
-        for (name, _), values in zip(table.metadata, metadata, strict=True):
-            fields[name] = values[place]
-        if row[1] is not None:
-            fields["id"] = row[1]
-        page.append(([row[0]], str(row[0] if row[1] is None else row[1]), fields))
-    return page
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    fields = dict(zip((*table.auxiliary, *table.partitions), values[4:], strict=True))
+    fields |= dict(zip((name for name, _ in table.metadata), metadata, strict=True))
+    numbers, own = values[0], values[1]
+    if any(one is not None for one in own):
+        fields["id"] = own
+    ids = [str(n if one is None else one) for n, one in zip(numbers, own, strict=True)]
+    return ColumnPage([[number] for number in numbers], ids, fields)
 
 
 def _metadata(
@@ -202,7 +200,7 @@ def _by_rowid(connection: sqlite3.Connection, table: str, wanted: set[int]) -> M
     known = {one for one in wanted if one is not None}
     marks = ", ".join("?" * len(known))
     query = f"SELECT rowid, data FROM {_quoted(table)} WHERE rowid IN ({marks})"  # noqa: S608
-    return dict(connection.execute(query, list(known)).fetchall())
+    return dict(_rows(connection, query, list(known)))
 
 
 def _integer(chunk: bytes | None, place: int) -> int | None:
@@ -218,6 +216,25 @@ def _short_text(chunk: bytes | None, place: int) -> str | None:
     (length,) = struct.unpack_from("<i", chunk, place * 16)
     start = place * 16 + 4
     return chunk[start : start + min(max(length, 0), _INLINE_BYTES)].decode("utf-8", "replace")
+
+
+def _rows(connection: sqlite3.Connection, query: str, given: Sequence[Any]) -> list[Any]:
+    """The rows of a query; texts that are no UTF-8 are read as far as they are."""
+    try:
+        return connection.execute(query, given).fetchall()
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):
+            raise
+    before = connection.text_factory
+    connection.text_factory = _decoded
+    try:
+        return connection.execute(query, given).fetchall()
+    finally:
+        connection.text_factory = before
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 def _quoted(name: str) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pyarrow as pa
 
 from dlpagent.connectors.sources import _pg_tables as tables
+from dlpagent.connectors.sources._json_parse import parse
 from dlpagent.connectors.sources._store_address import Address, address_of
 from dlpagent.connectors.sources._store_rows import StoreRows, keyed_batches, with_checkpoints
 from dlpagent.errors import SourceError, missing_extra
@@ -121,6 +122,7 @@ class PgVector:
                 **{name: value for name, value in given.items() if value is not None},
                 autocommit=True,
             ) as connection:
+                psycopg.types.json.set_json_loads(_json, connection)
                 yield connection
         except psycopg.Error as error:
             state = getattr(error, "sqlstate", None)
@@ -168,9 +170,15 @@ def _without_user(target: str) -> tuple[str, str]:
     return unquote(user), f"{scheme}{sign}{host}{slash}{path}"
 
 
+def _json(raw: bytes | str) -> Any:
+    """JSON as the other sources read it: faster, and with every digit of large numbers."""
+    return parse(raw.encode() if isinstance(raw, str) else bytes(raw)).value
+
+
 def _driver() -> Any:
     try:
         import psycopg  # noqa: PLC0415
+        import psycopg.types.json  # noqa: PLC0415
     except ImportError:
         raise missing_extra("psycopg", "pgvector", "reading PostgreSQL") from None
     return psycopg

@@ -106,7 +106,6 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         uri = f"file:{quote(str(path.resolve()))}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)
-        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         with closing(connection):
             yield connection
     except sqlite3.Error as error:

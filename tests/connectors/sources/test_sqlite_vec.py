@@ -156,6 +156,18 @@ def test_texts_in_ordinary_tables_are_read_and_vectors_there_are_not(tmp_path: P
     check_resumes_everywhere(source)
 
 
+def test_texts_that_are_no_utf8_are_read_as_far_as_they_are(tmp_path: Path) -> None:
+    connection = connected(tmp_path / "v.db")
+    connection.execute("CREATE VIRTUAL TABLE docs USING vec0(v float[4], +text text)")
+    insert = "INSERT INTO docs(rowid, v, text) VALUES (?, ?, CAST(? AS TEXT))"
+    connection.execute(insert, [1, VECTOR, b"caf\xe9 au lait"])
+    connection.execute(insert, [2, VECTOR, "café".encode()])
+    assert [row["text"] for row in each_row(SqliteVec(str(tmp_path / "v.db")))] == [
+        "caf\ufffd au lait",
+        "café",
+    ]
+
+
 def test_a_vector_without_a_text_is_no_content(tmp_path: Path) -> None:
     connection = connected(tmp_path / "v.db")
     connection.execute("CREATE VIRTUAL TABLE t USING vec0(v float[4])")
