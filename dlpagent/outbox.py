@@ -64,7 +64,7 @@ def drain(
     sleep: Callable[[float], None] = time.sleep,
     chance: Callable[[], float] = random.random,
     retry: Retry | None = None,
-    batch_size: int = 100,
+    batch_size: int = 250,
     at_once: bool = False,
 ) -> Delivered:
     """Deliver what is pending for the sinks; they stay open. Raises StateError only.

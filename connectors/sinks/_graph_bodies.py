@@ -15,6 +15,7 @@ from uuid import UUID
 
 from dlpagent import __version__
 from dlpagent.connectors.sinks._event import asset_name, milliseconds
+from dlpagent.errors import ConfigurationError
 from dlpagent.records import AssetKind
 from dlpagent.violations import Event, Violation
 
@@ -44,6 +45,27 @@ class Writer:
             return str(UUID(violation.actor_id or ""))
         except ValueError:
             return self.user_id
+
+
+def checked_writer(user_id: str, app_id: str | None, api: str) -> Writer:
+    """Raises ConfigurationError for ids that are no GUIDs and versions there are not."""
+    for name, value in (("user_id", user_id), ("app_id", app_id)):
+        try:
+            UUID(str(value or "00000000-0000-0000-0000-000000000000"))
+        except ValueError:
+            raise ConfigurationError(
+                f"the setting {name} is not an id of Entra",
+                expected="a GUID",
+                found=f"{len(str(value))} characters",
+            ) from None
+    if api not in ("v1.0", "beta"):
+        raise ConfigurationError(
+            "there is no such version of Graph",
+            where="the setting api",
+            expected="v1.0 or beta",
+            found=api[:20],
+        )
+    return Writer(user_id, app_id, "beta" if api == "beta" else "v1.0")
 
 
 def content_activity(event: Event, writer: Writer) -> dict[str, Any]:

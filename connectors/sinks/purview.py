@@ -8,13 +8,11 @@ and items that could not be checked whole. Source: Graph, dataSecurityAndGoverna
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from dlpagent.connectors.sinks._azure import Login
 from dlpagent.connectors.sinks._graph import Graph, write_activities
-from dlpagent.connectors.sinks._graph_bodies import Api, Writer
+from dlpagent.connectors.sinks._graph_bodies import Api, checked_writer
 from dlpagent.connectors.sinks._http import DEFAULT_TIMEOUT_S
-from dlpagent.errors import ConfigurationError
 from dlpagent.ports import Receipt
 from dlpagent.violations import Event
 
@@ -58,24 +56,3 @@ class Purview:
     def close(self) -> None:
         """Let go of connections."""
         self._graph.close()
-
-
-def checked_writer(user_id: str, app_id: str | None, api: str) -> Writer:
-    """Raises ConfigurationError for ids that are no GUIDs and versions there are not."""
-    for name, value in (("user_id", user_id), ("app_id", app_id)):
-        try:
-            UUID(str(value or "00000000-0000-0000-0000-000000000000"))
-        except ValueError:
-            raise ConfigurationError(
-                f"the setting {name} is not an id of Entra",
-                expected="a GUID",
-                found=f"{len(str(value))} characters",
-            ) from None
-    if api not in ("v1.0", "beta"):
-        raise ConfigurationError(
-            "there is no such version of Graph",
-            where="the setting api",
-            expected="v1.0 or beta",
-            found=api[:20],
-        )
-    return Writer(user_id, app_id, "beta" if api == "beta" else "v1.0")

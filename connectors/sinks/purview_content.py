@@ -20,10 +20,14 @@ from dlpagent.connectors.sinks._batches import (
     is_away,
 )
 from dlpagent.connectors.sinks._graph import MAX_BYTES, Graph, write_activities
-from dlpagent.connectors.sinks._graph_bodies import Api, activity_name, content_to_process
+from dlpagent.connectors.sinks._graph_bodies import (
+    Api,
+    activity_name,
+    checked_writer,
+    content_to_process,
+)
 from dlpagent.connectors.sinks._http import DEFAULT_TIMEOUT_S, Reply
 from dlpagent.connectors.sinks._protection_scopes import ScopeCache, Scopes
-from dlpagent.connectors.sinks.purview import checked_writer
 from dlpagent.ports import Receipt
 from dlpagent.violations import Event
 
