@@ -154,9 +154,10 @@ def _open_things() -> Counter[str]:
     if folder.is_dir():
         for name in folder.iterdir():
             try:
-                found[str(name.readlink()).split(":")[0]] += 1
+                opened = str(name.readlink())
             except OSError:
                 continue
+            found["file" if opened.startswith("/") else opened.split(":", maxsplit=1)[0]] += 1
     return found
 
 
