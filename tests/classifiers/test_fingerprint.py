@@ -93,6 +93,33 @@ def test_several_copies_in_a_text_are_found_one_by_one() -> None:
     assert len(found(FORMS["intake"], back_to_back)) == 6
 
 
+def test_a_torn_copy_before_a_whole_one_is_a_finding_of_its_own() -> None:
+    whole, torn = filled(template("nda"), 1), filled(template("nda"), 2)
+    torn = torn[: len(torn) * 6 // 10]
+    first, second = found(FORMS["nda"], torn + "\n" + whole)
+    assert first.end <= len(torn)
+    assert 0.5 <= first.covered <= 0.7
+    assert (second.start, second.covered) == (len(torn) + 1, 1)
+
+
+def test_a_part_of_a_form_is_found_by_its_short_labels_alone() -> None:
+    """Blocks of three words are most of this form; what is there of it are labels of two."""
+    labels = [f"left{number} right{number}" for number in range(20)]
+    lines = [f"one{number} two{number} three{number}" for number in range(20)]
+    form = form_of("\n".join([*labels, *lines]), "x", salt=SALT)
+    (item,) = found(form, " value ".join(labels))
+    assert item.covered == 0.4
+
+
+def test_words_of_two_texts_are_no_block_together() -> None:
+    text = template("tax")
+    cut = text.index("advis")
+    first, second = found(FORMS["tax"], text, text)
+    assert (first.covered, second.covered) == (1, 1)
+    (item,) = found(FORMS["tax"], text[:cut], text[cut:])
+    assert item.covered < 1
+
+
 def test_a_heading_repeated_on_every_page_does_not_split_a_copy() -> None:
     lines = filled(template("nda"), 1).splitlines()
     lines[20:20] = ["MUTUAL NON-DISCLOSURE AGREEMENT", "page 2"]
@@ -138,6 +165,14 @@ def test_the_same_words_and_no_others_are_an_exact_copy(name: str) -> None:
     (item,) = found(FORMS[name], text.upper())
     assert item.is_exact
     (item,) = found(FORMS[name], text + "\none word more")
+    assert not item.is_exact
+
+
+def test_the_same_words_in_another_order_are_no_exact_copy() -> None:
+    lines = template("tax").split("\n")
+    lines[5], lines[6] = lines[6], lines[5]
+    (item,) = found(FORMS["tax"], "\n".join(lines))
+    assert item.covered == 1
     assert not item.is_exact
 
 

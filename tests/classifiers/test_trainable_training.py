@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from dlpagent.classifiers.words import hashed_words
 from dlpagent.errors import ConfigurationError
 from tests.classifiers.forms import filled, template
 from tests.classifiers.letters import KINDS, letter, others, resignations
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def sides(positive: list[str], negative: list[str]) -> list[Sample]:
@@ -67,6 +70,17 @@ def test_text_unlike_any_sample_is_below_every_level() -> None:
     assert max(scores(model(), unlike)) < lowest
 
 
+def test_few_samples_do_not_make_all_other_text_be_of_the_class() -> None:
+    """With few samples the bias lies far up; levels must lie above it all the same."""
+    found = train(sides(resignations(25), others(40)), "few")
+    assert min(level.score for level in found.levels.values()) > found.bias
+    pages = "\n\n".join(path.read_text("utf-8") for path in sorted(DOCS.glob("s*.md")))
+    paragraphs = [text for text in pages.split("\n\n") if len(text) > 300]
+    lowest = min(level.score for level in found.levels.values())
+    assert len(paragraphs) > 20
+    assert np.mean([score >= lowest for score in scores(found, paragraphs)]) <= 0.05
+
+
 def test_levels_are_in_order_and_their_figures_add_up() -> None:
     levels = model().levels
     assert levels["high"].score >= levels["medium"].score >= levels["low"].score
@@ -89,6 +103,7 @@ def test_what_cannot_be_told_apart_is_measured_as_such() -> None:
     found = train(sides(texts[:60], texts[60:]), "nothing")
     assert found.average_precision < 0.6
     assert "high" not in found.levels
+    assert all(level.score > found.bias for level in found.levels.values())
     assert any("no level high" in warning for warning in found.warnings)
     assert max((level.precision for level in found.levels.values()), default=0) < 0.7
 
