@@ -102,13 +102,15 @@ def test_a_torn_copy_before_a_whole_one_is_a_finding_of_its_own() -> None:
     assert (second.start, second.covered) == (len(torn) + 1, 1)
 
 
-def test_a_part_of_a_form_is_found_by_its_short_labels_alone() -> None:
-    """Blocks of three words are most of this form; what is there of it are labels of two."""
-    labels = [f"left{number} right{number}" for number in range(20)]
-    lines = [f"one{number} two{number} three{number}" for number in range(20)]
-    form = form_of("\n".join([*labels, *lines]), "x", salt=SALT)
-    (item,) = found(form, " value ".join(labels))
-    assert item.covered == 0.4
+@pytest.mark.parametrize(("labels", "lines", "shown"), [(20, 20, 0), (10, 28, 8)])
+def test_short_labels_and_whole_lines_add_up(labels: int, lines: int, shown: int) -> None:
+    """Labels of two words are the smaller part of the form; the lines alone are not enough of it."""
+    short = [f"left{number} right{number}" for number in range(labels)]
+    long = [f"one{number} two{number} three{number}" for number in range(lines)]
+    form = form_of("\n".join([*short, *long]), "x", salt=SALT)
+    (item,) = found(form, " value ".join([*short, *long[:shown]]))
+    assert item.covered == pytest.approx((2 * labels + 3 * shown) / (2 * labels + 3 * lines))
+    assert 0.4 <= item.covered < 0.45
 
 
 def test_words_of_two_texts_are_no_block_together() -> None:
