@@ -202,6 +202,8 @@ def ours(pack: Pack, sit: Sit) -> str:
 def _absent(facts: list[dict[str, Any]], reasons: dict[str, str]) -> Iterator[str]:
     yield "## Not shipped"
     yield ""
+    if not reasons:
+        yield "None: every type of the catalogue is in the pack."
     for reason in dict.fromkeys(reasons.values()):
         names = [item["name"] for item in facts if reasons.get(item["slug"]) == reason]
         yield f"- {len(names)} types: {reason}. {'; '.join(sorted(names))}."
