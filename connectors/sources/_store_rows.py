@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -198,10 +199,15 @@ class StoreRows:
                 locator=self._locator,
             )
         bodies = bodies_in(record)
-        is_bare = all(part.part == "id" for part in parts)
-        if is_bare or (bodies and not any(record[name] for name in bodies)):
+        fields = {self._field_of(part.part) for part in parts}
+        if not (fields.intersection(bodies) if bodies else fields - {"id"}):
             name = ".".join(word for word in (self._prefix, *bodies[:1]) if word)
             self._add_problem(rows, record_id, len(parts), name or "record", None)
+
+    def _field_of(self, part: str) -> str:
+        """The field of the record that a part lies in."""
+        path = part.removeprefix(f"{self._prefix}.") if self._prefix else part
+        return re.split(r"[.\[{#]", path, maxsplit=1)[0]
 
     def _add_problem(
         self, rows: PartRows, record_id: str, seq: int, part: str, unread: Unread | None
