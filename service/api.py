@@ -32,6 +32,7 @@ from dlpagent.findings import (
 )
 from dlpagent.ports import Classifier
 from dlpagent.records import batch_of_columns
+from dlpagent.service.ner import Ner, choose
 from dlpagent.service.packs import BUILTIN_NAME, above, load_packs
 from dlpagent.service.session import parse_level
 from dlpagent.service.settings import Home
@@ -200,16 +201,18 @@ def open_pack(
     *names: str | os.PathLike[str],
     profile: Profile = "extended",
     min_confidence: str | int = 1,
+    ner: Ner = "off",
     evidence: Evidence | None = None,
 ) -> OpenPack:
     """Open packs by name (`builtin`, the default), folder, SIT file or rule package XML.
 
+    ner: off, auto or on: whether SITs that need a language model are looked for (docs/named-entities.md).
     evidence: the key that values are known by; the installation's own ($DLPAGENT_HOME) when not
     given. Raises ConfigurationError and ProblemsError.
     """
     home = Home.of_environment()
     wanted = [os.fspath(name) for name in names] or [BUILTIN_NAME]
-    pack = load_packs(wanted, profile, home.path / "cache")
+    pack = choose(load_packs(wanted, profile, home.path / "cache"), ner).pack
     floor = parse_level(str(min_confidence))
     if floor > 1:
         pack = above(pack, floor)

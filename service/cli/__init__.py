@@ -9,7 +9,7 @@ import typer
 
 from dlpagent import __version__
 from dlpagent.errors import DlpAgentError, ExitCode
-from dlpagent.service.cli import edm, evals, explain, push, quickstart, rules, scan, sweeps
+from dlpagent.service.cli import bench, edm, evals, explain, push, quickstart, rules, scan, sweeps
 
 app = typer.Typer(
     name="dlpagent",
@@ -46,6 +46,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(edm.app, name="edm")
 app.command("explain")(explain.explain)
 app.command("eval")(evals.evaluate)
+app.command("bench")(bench.bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
