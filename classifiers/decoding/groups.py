@@ -44,6 +44,7 @@ _DATE = re.compile(
     r"(?:(?:19|20)\d\d\D+[01]?\d\D+[0-3]?\d|[0-3]?\d\D+[0-3]?\d\D+(?:19|20)?\d\d)(?:\D+\d\d){0,3}"
 )
 _USUAL = (" ", "-", ".")
+_THOUSANDS = re.compile(r"\d{1,3}(?:_\d{3}){2}|\d(?:_\d{3}){3}")
 _CELL_ENDS = ",;\t|"
 
 
@@ -123,7 +124,10 @@ def _chains(text: str, offset: int, written: str, *, is_torn: bool) -> Iterator[
         if last > first:
             here, between = groups[first : last + 1], gaps[first:last]
             end = starts[last] + len(groups[last])
-            if _may_be_one(text, starts[first], end, here, between):
+            beside = [*gaps[max(0, first - 1) : first], *gaps[last : last + 1]]
+            if _may_be_one(text, starts[first], end, here, between) and not (
+                any("\n" in gap for gap in between) and any(_is_wide(gap) for gap in beside)
+            ):
                 spans = tuple(
                     (starts[number] + len(groups[number]), starts[number + 1])
                     for number in range(first, last)
@@ -169,6 +173,8 @@ def _may_be_one(text: str, start: int, end: int, groups: list[str], gaps: list[s
         return not _in_table(text, start, end)
     if len(groups) < 3 and len(gap.strip()) < 2:
         return False
+    if _THOUSANDS.fullmatch(text, start, end):
+        return False
     return not _ADDRESS.fullmatch(text, start, end) and not _goes_on(text, start, end, gap.strip())
 
 
@@ -182,8 +188,13 @@ def _is_even(groups: list[str], gap: str) -> bool:
     return (
         all(len(group) == length for group in groups[:-1])
         and len(groups[-1]) <= length
-        and not (length == 3 and gap in "_.")
+        and not (length == 3 and gap == ".")
     )
+
+
+def _is_wide(gap: str) -> bool:
+    """Whether a gap sets cells of a table apart."""
+    return gap.isspace() and gap != " " and "\n" not in gap
 
 
 def _goes_on(text: str, start: int, end: int, sign: str) -> bool:
