@@ -181,7 +181,7 @@ def test_hidden_characters_do_not_hide_a_value(members: CompiledPack) -> None:
 
 LETTERS = st.text(string.ascii_letters + "äé", min_size=1, max_size=8)
 ROW = st.tuples(
-    st.from_regex(r"\A[A-Z]{1,3}-[0-9]{3,6}-[0-9]{2}\Z"),
+    st.from_regex(r"\A[A-Z]{2}-[0-9]{4}-[0-9]{2}\Z"),
     st.lists(LETTERS, min_size=1, max_size=3).map(" ".join),
     LETTERS,
     st.dates().map(str),
