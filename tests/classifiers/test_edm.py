@@ -6,7 +6,7 @@ import string
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlpagent.classifiers import edm
@@ -190,6 +190,7 @@ ROW = st.tuples(
 
 
 @given(st.lists(ROW, min_size=1, max_size=5), st.data())
+@settings(max_examples=40)
 def test_every_planted_row_is_found_and_none_with_a_changed_digit(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, ...]], data: st.DataObject
 ) -> None:
