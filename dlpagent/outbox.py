@@ -138,10 +138,12 @@ class _Drain:
             try:
                 receipts = sink.deliver([row.event for row in rows])
             except SinkError as error:
+                self._put_off(rows)
                 self._leave_alone(name, error.what)
                 return
             except Exception as error:  # noqa: BLE001 - a faulty sink must not stop the others
                 # Only the type: what an unknown error says may hold content.
+                self._put_off(rows)
                 self._leave_alone(name, f"unexpected {type(error).__name__} in the sink")
                 return
             if not self._settle(name, rows, receipts):
@@ -158,6 +160,7 @@ class _Drain:
             token, now = self.tokens[name], self.clock()
             outbox_rows.settle(self.db, name, token, outcomes, now, answered=answered)
         if away:
+            self._put_off(rows)
             wait = max(receipt.retry_after_s or 0.0 for receipt in away)
             self._leave_alone(name, away[0].detail, wait)
         elif answered:
@@ -173,8 +176,14 @@ class _Drain:
             del self.tokens[name]
             return []
         # A sink that failed last is asked with one event: half open, as circuits are called.
-        limit = 1 if outbox_rows.failures_of(self.db, name) else self.batch_size
-        return outbox_rows.due_rows(self.db, name, self.clock(), limit)
+        if outbox_rows.failures_of(self.db, name):
+            return outbox_rows.due_rows(self.db, name, self.clock(), 1, longest_waiting=True)
+        return outbox_rows.due_rows(self.db, name, self.clock(), self.batch_size)
+
+    def _put_off(self, rows: Sequence[OutboxRow]) -> None:
+        """Let the next try be another event: one that chokes its sink must not hold up the others."""
+        if len(rows) == 1:
+            outbox_rows.put_off(self.db, rows[0].number, self.clock())
 
     def _leave_alone(self, name: str, error: str, at_least: float = 0.0) -> None:
         failures = outbox_rows.failures_of(self.db, name)

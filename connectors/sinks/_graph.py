@@ -72,8 +72,18 @@ def write_activities(graph: Graph, writer: Writer, events: Sequence[Event]) -> l
         if is_away(receipts):
             receipts += untried(batch, receipts)
         else:
-            receipts += _write(graph, writer.api, batch, paths)
+            receipts += _write(graph, writer, batch, paths)
     return receipts
+
+
+def of_user(receipt: Receipt, *, is_own: bool) -> Receipt:
+    """A receipt; that Graph does not know a user is the event's fault, not Graph's.
+
+    is_own: the user is the one that stands for the sweep, without whom nothing can be written.
+    """
+    if is_own or receipt.ok or not receipt.detail.startswith("404 "):
+        return receipt
+    return Receipt(receipt.event_id, ok=False, detail=f"{receipt.detail} (the user)", retry=False)
 
 
 def _path(writer: Writer, event: Event) -> str:
@@ -82,26 +92,32 @@ def _path(writer: Writer, event: Event) -> str:
 
 
 def _write(
-    graph: Graph, api: str, batch: Sequence[Piece], paths: Mapping[str, str]
+    graph: Graph, writer: Writer, batch: Sequence[Piece], paths: Mapping[str, str]
 ) -> list[Receipt]:
     def one(pieces: Sequence[Piece]) -> Reply:
-        return graph.post(f"/{api}{paths[pieces[0].event_id]}", pieces[0].data)
+        return graph.post(f"/{writer.api}{paths[pieces[0].event_id]}", pieces[0].data)
+
+    def judged(receipts: Sequence[Receipt]) -> list[Receipt]:
+        own = f"/users/{writer.user_id}/"
+        return [of_user(r, is_own=paths[r.event_id].startswith(own)) for r in receipts]
 
     if len(batch) == 1:
-        return deliver_batches([batch], one)
-    reply = graph.post(f"/{api}/$batch", _batch_body(batch, paths))
+        return judged(deliver_batches([batch], one))
+    reply = graph.post(f"/{writer.api}/$batch", _batch_body(batch, paths))
     if reply.is_about_content:  # the envelope was refused: each letter goes by itself
-        return deliver_batches([[piece] for piece in batch], one)
+        return judged(deliver_batches([[piece] for piece in batch], one))
     if not reply.is_ok:
         return [reply.receipt(piece.event_id, alone=False) for piece in batch]
     answers = _answers(reply)
     if any(answer.status == 401 for answer in answers.values()):
         graph.token.renew()
     silent = Reply(0, problem=f"{reply.proof} without an answer for this event")
-    return [
-        answers.get(str(index), silent).receipt(piece.event_id, alone=True)
-        for index, piece in enumerate(batch)
-    ]
+    return judged(
+        [
+            answers.get(str(index), silent).receipt(piece.event_id, alone=True)
+            for index, piece in enumerate(batch)
+        ]
+    )
 
 
 def _batch_body(batch: Sequence[Piece], paths: Mapping[str, str]) -> bytes:

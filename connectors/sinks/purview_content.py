@@ -19,7 +19,7 @@ from dlpagent.connectors.sinks._batches import (
     deliver_batches,
     is_away,
 )
-from dlpagent.connectors.sinks._graph import MAX_BYTES, Graph, write_activities
+from dlpagent.connectors.sinks._graph import MAX_BYTES, Graph, of_user, write_activities
 from dlpagent.connectors.sinks._graph_bodies import (
     Api,
     activity_name,
@@ -74,7 +74,7 @@ class PurviewContent:
                 break
             scopes = self.scopes.of(self.writer.user_of(event.violation))
             if isinstance(scopes, Reply):
-                receipts[event.id] = _not_computed(scopes, event)
+                receipts[event.id] = self._refused(scopes, event)
                 continue
             mode = scopes.mode(activity_name(event.violation))
             if mode == "inline":
@@ -103,12 +103,17 @@ class PurviewContent:
         )
         reply = self._graph.post(path, body, **given)
         if not reply.is_ok:
-            return reply.receipt(event.id, alone=True)
+            return self._refused(reply, event)
         found = reply.json()
         verdict = found if isinstance(found, dict) else {}
         if verdict.get("protectionScopeState") == "modified":
             self.scopes.forget(user)
         return _verdict_receipt(event.id, reply.proof, verdict)
+
+    def _refused(self, reply: Reply, event: Event) -> Receipt:
+        """An event is not at fault that Graph is away, but it is when Graph does not know its user."""
+        user = self.writer.user_of(event.violation)
+        return of_user(reply.receipt(event.id, alone=True), is_own=user == self.writer.user_id)
 
     def _process_later(self, events: Sequence[Event]) -> list[Receipt]:
         pieces = [
@@ -168,15 +173,6 @@ def _verdict_receipt(event_id: str, proof: str, verdict: dict[str, Any]) -> Rece
     )
     said = "block" if blocks else "allow" if verdict else "not read"
     return Receipt(event_id, ok=True, detail=f"{proof} verdict {said}")
-
-
-def _not_computed(reply: Reply, event: Event) -> Receipt:
-    """An event is not at fault that its user's scopes cannot be had, unless its user is unknown."""
-    found = reply.receipt(event.id, alone=True)
-    if found.retry:
-        return found
-    detail = f"protection scopes: {found.detail}"
-    return Receipt(event.id, ok=False, detail=detail, retry=False)
 
 
 def _left_out(event: Event, receipts: dict[str, Receipt]) -> Receipt:

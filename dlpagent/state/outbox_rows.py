@@ -84,8 +84,23 @@ def close_drain(db: Database, sink: str, token: str) -> None:
         )
 
 
-def due_rows(db: Database, sink: str, now: datetime, limit: int) -> list[OutboxRow]:
+def put_off(db: Database, number: int, now: datetime) -> None:
+    """Note that an event was tried just now in vain, at no cost of its tries."""
+    waiting = outbox.c.seq == number, outbox.c.status == "pending"
+    with db.write() as connection:
+        connection.execute(
+            update(outbox)
+            .where(*waiting, outbox.c.next_attempt_at < moment(now))
+            .values(next_attempt_at=moment(now))
+        )
+
+
+def due_rows(
+    db: Database, sink: str, now: datetime, limit: int, *, longest_waiting: bool = False
+) -> list[OutboxRow]:
     """The oldest pending events that may be tried now, in order; at most one per violation.
+
+    longest_waiting: those first that have been due for longest, not those made first.
 
     An event waits while an earlier one of its violation is pending, so a sink never hears
     "changed" before "new". None is due while the sink as a whole is left alone.
@@ -97,7 +112,7 @@ def due_rows(db: Database, sink: str, now: datetime, limit: int) -> list[OutboxR
             *_first_in_line(sink),
             outbox.c.next_attempt_at <= moment(now),
         )
-        .order_by(outbox.c.seq)
+        .order_by(*([outbox.c.next_attempt_at] if longest_waiting else []), outbox.c.seq)
         .limit(limit)
     )
     with db.read() as connection:

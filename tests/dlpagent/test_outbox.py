@@ -336,10 +336,10 @@ def test_a_busy_sink_costs_its_events_no_tries_and_is_left_alone(emit, push, clo
 
 
 def test_after_a_failure_a_sink_is_asked_with_one_event_until_it_answers(emit, push):
-    ids = emit(*"abcd")
+    a, b, c, d = emit(*"abcd")
     sink = Sink(SinkError("down"), SinkError("down"))
     assert push(sink, retry=Retry(base=1, patience=60)) == Delivered(sent=4)
-    assert sink.calls == [ids, ids[:1], ids[:1], ids[1:]]
+    assert sink.calls == [[a, b, c, d], [a], [b], [a, c, d]]
 
 
 def test_a_refusal_for_good_shows_that_the_sink_is_there(emit, push):
@@ -403,7 +403,7 @@ def test_what_a_new_sink_is_given_keeps_the_order_of_each_violation(state, emit,
     assert sink.taken == expected
 
 
-def test_an_event_that_upsets_its_sink_is_given_up_and_holds_up_no_other(state, emit, push, clock):
+def test_an_event_that_upsets_its_sink_is_given_up_and_holds_up_no_other(state, emit, push):
     bad, good = emit("a", "b")
 
     class Upset(Sink):
@@ -419,7 +419,24 @@ def test_an_event_that_upsets_its_sink_is_given_up_and_holds_up_no_other(state, 
 
     sink = Upset()
     done = push(sink, retry=Retry(base=1, max_attempts=3, patience=600))
-    assert done == Delivered(sent=1, dead=1)
+    assert (done.sent, done.dead, done.pending) == (1, 1, 0)
     assert [letter.event_id for letter in state.dead_letters()] == [bad]
     assert sink.calls.count([bad]) == 3
     assert [good] in sink.calls
+
+
+def test_an_event_that_chokes_its_sink_does_not_hold_up_the_others(emit, push):
+    bad, *others = emit(*"abcd")
+
+    class Choking(Sink):
+        """Cannot be reached any more whenever it is sent one event."""
+
+        def deliver(self, events):
+            if bad in [event.id for event in events]:
+                raise SinkError("no answer")
+            return super().deliver(events)
+
+    sink = Choking()
+    done = push(sink, retry=Retry(base=1, patience=60))
+    assert (done.sent, done.pending, done.dead) == (3, 1, 0)
+    assert sorted(sink.taken) == sorted(others)

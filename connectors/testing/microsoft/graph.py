@@ -43,6 +43,7 @@ class Graph:
         self.contents = Received()
         self.computed = 0
         self.refused: frozenset[str] = frozenset()  # identifiers it will not have
+        self.strangers: frozenset[str] = frozenset()  # users it does not know
 
     @property
     def etag(self) -> str:
@@ -99,6 +100,8 @@ class Graph:
         if found is None:
             return refusal(404, "UnknownError", "there is no such resource")
         template, named = found
+        if named.get("user-id") in self.strangers:
+            return refusal(404, "Request_ResourceNotFound", "there is no such user")
         body = _parsed(request.body) if request.method == "POST" else None
         faults = faults_of(version, request.method, template, body)
         if faults:

@@ -52,7 +52,7 @@ class Microsoft(Loopback):
             received.clear()
         self.graph.set_scopes()
         self.graph.actions = []
-        self.graph.refused = self.ingestion.refused = frozenset()
+        self.graph.refused = self.ingestion.refused = self.graph.strangers = frozenset()
 
     def _take(self, request: Request, fault: Fault) -> Answer:
         """Act on a request and answer it; a token is asked of all but Entra."""

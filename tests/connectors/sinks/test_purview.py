@@ -154,3 +154,30 @@ def test_settings_that_cannot_work_are_named(
 def test_a_cloud_without_the_api_is_named(login: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="not offered in this cloud"):
         Purview("https://microsoftgraph.chinacloudapi.cn", **{**login, "user_id": USER})
+
+
+@pytest.mark.parametrize("many", [1, 2, 3])
+def test_a_user_graph_does_not_know_is_the_events_fault_and_holds_up_no_other(
+    opened: Callable[..., Purview],
+    microsoft: Microsoft,
+    make_event: Callable[..., Event],
+    many: int,
+) -> None:
+    stranger = "7d0b4c1e-2f6e-4c52-9f2c-0a1b2c3d4e5f"
+    microsoft.graph.strangers = frozenset({stranger})
+    events = [
+        replace(make_event(actor_id=stranger if number == 0 else None), id=f"e{number}")
+        for number in range(many)
+    ]
+    receipts = opened().deliver(events)
+    assert [receipt.ok for receipt in receipts] == [False, True, True][:many]
+    assert (receipts[0].retry, receipts[0].blame) == (False, "event")
+    assert receipts[0].detail.endswith("(the user)")
+
+
+def test_without_the_user_of_the_sweep_nothing_is_refused(
+    opened: Callable[..., Purview], microsoft: Microsoft, every_event: list[Event]
+) -> None:
+    microsoft.graph.strangers = frozenset({USER})
+    receipts = opened().deliver(every_event[:3])
+    assert {(each.ok, each.retry, each.blame) for each in receipts} == {(False, True, "sink")}
