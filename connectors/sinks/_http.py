@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ _AWAY: Final = frozenset({0, 401, 402, 403, 404, 408, 425, 429, 502, 503, 504})
 
 # No service keeps a client away for longer; a larger number is a mistake or an attack.
 _LONGEST_WAIT_S: Final = 86_400.0
+
+
+# Answers are a verdict or an error for each event of a request; what is larger is none.
+_LARGEST_ANSWER: Final = 8_000_000
 
 
 class Token(Protocol):
@@ -63,7 +68,7 @@ class Reply:
     def proof(self) -> str:
         """The status, and the id the service gave the request."""
         ident = self.headers.get("request-id") or self.headers.get("x-ms-request-id") or ""
-        return f"{self.status} {ident[:64]}".rstrip()
+        return f"{self.status} {_word(ident)}".rstrip()
 
     def json(self) -> Any:
         """The body as JSON; None when it is none."""
@@ -93,11 +98,16 @@ class Reply:
         found = self.json()
         error = found.get("error") if isinstance(found, dict) else None
         code = error.get("code") if isinstance(error, dict) else None
-        return "".join(c for c in str(code or "") if c.isalnum() or c in "._-")[:80]
+        return _word(str(code or ""))
 
     def retry_after_s(self) -> float | None:
         """Seconds the service asks to wait, by its own clock where it names a date."""
         return seconds_to_wait(self.headers.get("retry-after"), self.headers.get("date"))
+
+
+def _word(text: str) -> str:
+    """A code or an id as it is; "" for a sentence, which could repeat what was sent."""
+    return text if re.fullmatch(r"[0-9A-Za-z._-]{1,64}", text) else ""
 
 
 def seconds_to_wait(retry_after: str | None, date: str | None = None) -> float | None:
@@ -158,7 +168,7 @@ class Client:
         try:
             if self._token is not None:
                 given["Authorization"] = self._token.header()
-            answer = self._opened().post(self.base_url + path, content=content, headers=given)
+            return self._sent(self.base_url + path, content, given)
         except SinkError as error:
             return Reply(0, problem=error.what)
         except httpx.TimeoutException:
@@ -167,7 +177,15 @@ class Client:
             return Reply(0, problem=f"{self.host} cannot be reached")
         except httpx.HTTPError as error:  # only the type: its text may hold what was sent
             return Reply(0, problem=f"no whole answer from {self.host} ({type(error).__name__})")
-        return Reply(answer.status_code, dict(answer.headers), answer.content)
+
+    def _sent(self, url: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        with self._opened().stream("POST", url, content=content, headers=headers) as answer:
+            body = b""
+            for part in answer.iter_bytes():
+                body += part
+                if len(body) > _LARGEST_ANSWER:
+                    return Reply(0, problem=f"the answer of {self.host} is too large")
+        return Reply(answer.status_code, dict(answer.headers), body)
 
     def _opened(self) -> httpx.Client:
         if self._client is None:

@@ -65,9 +65,16 @@ def test_retry_after_is_a_number_or_a_date_by_the_clock_of_the_service(
 
 
 def test_a_receipt_names_the_code_and_never_the_message() -> None:
-    error = {"error": {"code": "Bad Request!", "message": "4111111111111111 is wrong"}}
+    error = {"error": {"code": "BadRequest", "message": "4111111111111111 is wrong"}}
     receipt = Reply(400, {"request-id": "r-1"}, json.dumps(error).encode()).receipt("e", alone=True)
     assert receipt.detail == "400 r-1 BadRequest"
+
+
+def test_an_id_that_is_a_sentence_is_no_proof() -> None:
+    said = {"request-id": "card 4111 1111 1111 1111 refused\n" * 9}
+    assert Reply(200, said).proof == "200"
+    error = {"error": {"code": "4111 1111 1111 1111 refused"}}
+    assert Reply(400, said, json.dumps(error).encode()).reason == ""
 
 
 @pytest.mark.parametrize("body", [b"", b"[1]", b"{", b'{"error": 1}', b'{"error": {"code": null}}'])
@@ -116,7 +123,7 @@ def client(webhook: WebhookReceiver) -> Any:
         (Fault("hang"), 0, "in time"),
         (Fault("status", status=500), 500, ""),
         (Fault("status", status=302), 302, ""),
-        (Fault("malformed"), 200, ""),
+        (Fault("malformed"), 401, ""),  # nothing was signed
     ],
 )
 def test_what_goes_wrong_on_the_way_is_in_the_reply(
@@ -126,6 +133,15 @@ def test_what_goes_wrong_on_the_way_is_in_the_reply(
     reply = client.post("", b"{}", {})
     assert reply.status == status
     assert word in reply.problem
+
+
+def test_an_answer_that_does_not_end_is_left(
+    webhook: WebhookReceiver, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlpagent.connectors.sinks._http._LARGEST_ANSWER", 10)
+    webhook.fail(Fault("status", status=500))
+    reply = client.post("", b"{}", {})
+    assert (reply.status, reply.problem) == (0, "the answer of localhost is too large")
 
 
 def test_a_service_that_is_not_there_is_said(webhook: WebhookReceiver) -> None:
