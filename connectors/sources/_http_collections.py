@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pyarrow as pa
 
 from dlpagent.connectors.sources._http_store import HttpStore, base_url, store_at
-from dlpagent.connectors.sources._store_address import Address, address_of
+from dlpagent.connectors.sources._store_address import Address, address_of, found_or_refused
 from dlpagent.connectors.sources._store_pages import Page, content_key
 from dlpagent.connectors.sources._store_rows import StoreRows, keyed_batches, with_checkpoints
 from dlpagent.errors import SourceError
@@ -65,6 +65,10 @@ class HttpCollections:
             change_key=change_key,
             rows=rows,
         )
+
+    def found(self, assets: Iterator[Asset]) -> Iterator[Asset]:
+        """The assets. Raises SourceError when the address names one, and there is none."""
+        return found_or_refused(assets, self.address.only, self.address.shown)
 
     def collection_of(self, asset: Asset) -> str:
         """The name of the collection an asset stands for."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from dlpagent.errors import ConfigurationError
+from dlpagent.errors import ConfigurationError, SourceError
+from dlpagent.records import Asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,22 @@ def address_of(target: str, example: str, settings: Collection[str] = ()) -> Add
         {name: values[-1] for name, values in given.items()},
         unquote(parts.fragment),
     )
+
+
+def found_or_refused(assets: Iterator[Asset], only: str, where: str) -> Iterator[Asset]:
+    """The assets; SourceError when one was named and there is none of that name."""
+    is_empty = True
+    for asset in assets:
+        is_empty = False
+        yield asset
+    if is_empty and only:
+        raise SourceError(
+            "there is no such collection",
+            where=f"{where}#{only}",
+            expected="the name of a collection, table or index that is there",
+            found="none of that name that may be read",
+            remedy="Check the name, or leave out what stands behind # to read them all.",
+        )
 
 
 def _refused(where: str, found: str, example: str) -> ConfigurationError:

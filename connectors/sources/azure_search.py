@@ -58,6 +58,9 @@ class AzureSearch:
 
     def discover(self) -> Iterator[Asset]:
         """Every index. Raises SourceError when the service cannot be read."""
+        return self._server.found(self._assets())
+
+    def _assets(self) -> Iterator[Asset]:
         with self._server.connected() as store:
             found = store.get("/indexes", **{"api-version": _API})["value"]
             for name in sorted(one["name"] for one in found):

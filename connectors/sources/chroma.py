@@ -12,7 +12,7 @@ import pyarrow as pa
 from dlpagent.connectors.sources import _chroma_files as files
 from dlpagent.connectors.sources import _chroma_server as server
 from dlpagent.connectors.sources._http_store import store_at
-from dlpagent.connectors.sources._store_address import Address, address_of
+from dlpagent.connectors.sources._store_address import Address, address_of, found_or_refused
 from dlpagent.connectors.sources._store_pages import Page, content_key
 from dlpagent.connectors.sources._store_rows import StoreRows, keyed_batches, with_checkpoints
 from dlpagent.errors import SourceError
@@ -53,6 +53,11 @@ class Chroma:
 
     def discover(self) -> Iterator[Asset]:
         """Every collection. Raises SourceError when the store cannot be read."""
+        only = self._address.only if self._address else ""
+        where = self._address.shown if self._address else str(self._folder)
+        return found_or_refused(self._assets(), only, where)
+
+    def _assets(self) -> Iterator[Asset]:
         if self._address is not None and self._address.host:
             yield from self._remote_assets(self._address)
             return

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from dlpagent.connectors.sources._columns import leaves_of
-from dlpagent.connectors.sources._store_address import Address, address_of
+from dlpagent.connectors.sources._store_address import Address, address_of, found_or_refused
 from dlpagent.connectors.sources._store_rows import StoreRows, with_checkpoints
 from dlpagent.errors import SourceError, missing_extra
 from dlpagent.records import Asset, Checkpoint
@@ -55,6 +55,9 @@ class LanceDb:
 
     def discover(self) -> Iterator[Asset]:
         """Every table with its version. Raises SourceError when the folder cannot be read."""
+        return found_or_refused(self._assets(), self._only, str(self._folder))
+
+    def _assets(self) -> Iterator[Asset]:
         if not self._folder.is_dir():
             raise SourceError(
                 "holds no LanceDB database",

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dlpagent.connectors.sources import _milvus_lite as lite
 from dlpagent.connectors.sources._http_store import base_url, secret
-from dlpagent.connectors.sources._store_address import Address, address_of
+from dlpagent.connectors.sources._store_address import Address, address_of, found_or_refused
 from dlpagent.connectors.sources._store_pages import Page, PageSize, content_key
 from dlpagent.connectors.sources._store_rows import StoreRows, keyed_batches, with_checkpoints
 from dlpagent.connectors.sources._vector_payload import is_made_up
@@ -68,6 +68,9 @@ class Milvus:
 
     def discover(self) -> Iterator[Asset]:
         """Every collection. Raises SourceError when the store cannot be read."""
+        return found_or_refused(self._assets(), self._address.only, self._address.shown)
+
+    def _assets(self) -> Iterator[Asset]:
         only = self._address.settings.get("database")
         with self._client("") as client:
             databases = [only] if only else sorted(client.list_databases())

@@ -51,6 +51,9 @@ class Pinecone:
 
     def discover(self) -> Iterator[Asset]:
         """Every namespace. Raises SourceError when the service cannot be read."""
+        return self._server.found(self._assets())
+
+    def _assets(self) -> Iterator[Asset]:
         with self._server.connected() as store:
             found = store.get("/indexes")["indexes"] or []
         for one in sorted(found, key=lambda one: str(one["name"])):

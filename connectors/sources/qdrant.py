@@ -40,6 +40,9 @@ class Qdrant:
 
     def discover(self) -> Iterator[Asset]:
         """Every collection. Raises SourceError when the server cannot be read."""
+        return self._server.found(self._assets())
+
+    def _assets(self) -> Iterator[Asset]:
         with self._server.connected() as store:
             found = store.get("/collections")["result"]["collections"]
             for name in sorted(one["name"] for one in found):

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pyarrow as pa
 
 from dlpagent.connectors.sources._http_store import secret
-from dlpagent.connectors.sources._store_address import Address, address_of
+from dlpagent.connectors.sources._store_address import Address, address_of, found_or_refused
 from dlpagent.connectors.sources._store_pages import Page, PageSize, content_key, listed_pages
 from dlpagent.connectors.sources._store_rows import (
     Fields,
@@ -51,6 +51,9 @@ class Redis:
 
     def discover(self) -> Iterator[Asset]:
         """Every index. Raises SourceError when the server cannot be read, or knows no search."""
+        return found_or_refused(self._assets(), self._address.only, self._address.shown)
+
+    def _assets(self) -> Iterator[Asset]:
         hashes = self._address.choice("changes", ("content", "ignore")) == "content"
         with self._connected() as client:
             for name in sorted(map(_text, client.execute_command("FT._LIST"))):

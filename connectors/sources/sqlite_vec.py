@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dlpagent.connectors.sources import _vec0_tables as tables
 from dlpagent.connectors.sources._files import head_of, reading
-from dlpagent.connectors.sources._store_address import Address, address_of
+from dlpagent.connectors.sources._store_address import Address, address_of, found_or_refused
 from dlpagent.connectors.sources._store_rows import StoreRows, keyed_batches, with_checkpoints
 from dlpagent.errors import SourceError
 from dlpagent.records import Asset, Checkpoint
@@ -50,6 +50,9 @@ class SqliteVec:
 
     def discover(self) -> Iterator[Asset]:
         """Every table. Raises SourceError when the file cannot be read, or holds no vectors."""
+        return found_or_refused(self._assets(), self._only, str(self._path))
+
+    def _assets(self) -> Iterator[Asset]:
         with _opened(self._path) as connection:
             if not tables.holds_vectors(connection):
                 raise SourceError(

@@ -40,6 +40,9 @@ class Weaviate:
 
     def discover(self) -> Iterator[Asset]:
         """Every collection and tenant. Raises SourceError when the server cannot be read."""
+        return self._server.found(self._assets())
+
+    def _assets(self) -> Iterator[Asset]:
         with self._server.connected() as store:
             found = store.get("/v1/schema")["classes"] or []
             for one in sorted(found, key=lambda one: str(one["class"])):

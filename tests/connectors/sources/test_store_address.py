@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dlpagent.connectors.sources._store_address import address_of
-from dlpagent.errors import ConfigurationError
+from dlpagent.connectors.sources._store_address import address_of, found_or_refused
+from dlpagent.errors import ConfigurationError, SourceError
+from dlpagent.records import Asset
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,11 @@ def test_settings_are_words_or_flags() -> None:
     with pytest.raises(ConfigurationError):
         address.flag("y")
     assert address.shown == "s://h"
+
+
+def test_a_collection_that_was_named_and_is_not_there_is_an_error() -> None:
+    asset = Asset("s://h#c", "vector_collection", "s")
+    assert list(found_or_refused(iter([asset]), "c", "s://h")) == [asset]
+    assert list(found_or_refused(iter([]), "", "s://h")) == []
+    with pytest.raises(SourceError, match="no such collection"):
+        list(found_or_refused(iter([]), "c", "s://h"))
