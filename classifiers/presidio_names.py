@@ -1,0 +1,41 @@
+"""Entity names of Presidio ⇄ types of a pack: presidio_entities.yaml, and a rule for all others."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+from dlpagent.classifiers.sit import Pack
+from dlpagent.errors import ProblemsError
+from dlpagent.yaml_reader import read_yaml
+
+TABLE = Path(__file__).parent / "presidio_entities.yaml"
+
+
+def entity_names(pack: Pack) -> dict[str, str]:
+    """SIT id → entity name, for every SIT of the pack that finds something."""
+    known = _known()
+    return {
+        sit.id: known.get(sit.name) or plain_name(sit.name)
+        for sit in pack.sits.values()
+        if sit.patterns
+    }
+
+
+def plain_name(name: str) -> str:
+    """A SIT's name as an entity name: capitals and digits with underscores."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().upper()
+    return re.sub(r"[^A-Z0-9]+", "_", plain.replace("'", "").replace(".", "")).strip("_")
+
+
+@functools.cache
+def _known() -> Mapping[str, str]:
+    """SIT name → entity name of the table. Raises ProblemsError when the table is broken."""
+    problems: list[object] = []
+    reader = read_yaml(TABLE, problems)  # type: ignore[arg-type]
+    if reader is None:
+        raise ProblemsError(problems)  # type: ignore[arg-type]
+    return {name: entity for entity, row in reader.mapping().items() for name in row.texts()}
