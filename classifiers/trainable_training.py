@@ -122,7 +122,7 @@ def train(samples: Sequence[Sample], name: str, *, folds: int = 5) -> Model:
     strength, held_out = _best_strength(table, scale, labels, fold, products)
     everyone = np.ones(len(labels), dtype=bool)
     weights, bias = _fit(table, scale, labels, everyone, strength, products)
-    levels = _measured(held_out, labels, fold, bias)
+    levels = measured_levels(held_out, labels, fold, bias)
     return Model(
         name=name,
         bias=bias,
@@ -410,8 +410,11 @@ def _cuts(scores: F64, labels: Bools, nothing: float) -> dict[str, float]:
     return cuts
 
 
-def _measured(scores: F64, labels: Bools, fold: Ints, nothing: float) -> dict[str, Level]:
-    """The levels, with what they give on every fold when cut on the other folds."""
+def measured_levels(scores: F64, labels: Bools, fold: Ints, nothing: float) -> dict[str, Level]:
+    """The levels, with what they give on every fold when cut on the other folds.
+
+    scores: of samples, each by a model that has not seen its fold. nothing: see _cuts.
+    """
     cuts = _cuts(scores, labels, nothing)
     said = {name: np.zeros(len(labels), dtype=bool) for name in cuts}
     for number in range(int(fold.max()) + 1):

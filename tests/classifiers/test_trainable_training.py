@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.trainable_model import Model, windows_of
 from dlpagent.classifiers.trainable_samples import Sample
-from dlpagent.classifiers.trainable_training import average_precision, train
+from dlpagent.classifiers.trainable_training import average_precision, measured_levels, train
 from dlpagent.classifiers.words import hashed_words
 from dlpagent.errors import ConfigurationError
 from tests.classifiers.forms import filled, template
@@ -108,6 +108,15 @@ def test_what_cannot_be_told_apart_is_measured_as_such() -> None:
     assert max((level.precision for level in found.levels.values()), default=0) < 0.7
 
 
+def test_both_sides_count_alike_however_many_samples_they_have() -> None:
+    """Of texts that cannot be told apart the larger side is not the likelier one."""
+    texts = [letter(kind, seed) for seed in range(25) for kind in KINDS]
+    random.Random(2).shuffle(texts)
+    found = train(sides(texts[:30], texts[30:]), "nothing")
+    each = scores(found, texts)
+    assert abs(np.mean(each[:30]) + np.mean(each[30:])) / 2 < 0.5
+
+
 def test_figures_are_of_texts_that_were_not_learned_from() -> None:
     """A tenth of wrong labels cannot be foreseen: figures that hide them would be of known texts."""
     positive, negative = resignations(60), others(120)
@@ -116,6 +125,17 @@ def test_figures_are_of_texts_that_were_not_learned_from() -> None:
     medium = found.levels["medium"]
     assert medium.precision < 0.95
     assert medium.recall < 0.95
+
+
+def test_the_figures_of_a_fold_are_taken_at_cuts_of_the_other_folds() -> None:
+    """A fold whose positive samples score lower is missed by what the other folds say."""
+    fold = np.repeat(np.arange(5), 20)
+    labels = np.tile(np.arange(20) < 10, 5)
+    held_out = np.where(labels, 3.0, -3.0)
+    held_out[(fold == 0) & labels] = -0.5
+    medium = measured_levels(held_out, labels, fold, -9.0)["medium"]
+    assert medium.score == pytest.approx(-1.75)  # of all folds, as the model has it
+    assert (medium.recall, medium.precision) == (0.8, 1.0)
 
 
 def test_weights_stand_only_for_what_several_samples_share() -> None:
