@@ -467,8 +467,9 @@ BUILDERS = {name: store.build for name, store in STORES.items()} | {"pgvector": 
 def compare(names: list[str], top: Path, many: int) -> None:
     """The table; stores that are in the folder already are not built again."""
     print(
-        "| store | bare paging | swept | records/s | of bare | grown |\n|---|---|---|---|---|---|"
+        "| store | bare | swept | ratio | bare, CPU | swept, CPU | ratio | records per CPU s | grown |"
     )
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in names:
         kept = "chroma" if name == "chroma-server" else name
         place = top / kept

@@ -112,7 +112,7 @@ def keyed_pages(connection: Any, table: Table, start: Sequence[str] | None) -> I
     names = ", ".join(f"t.{quoted(name)}" for name, _ in table.keys)
     texts = ", ".join(f"t.{quoted(name)}::text" for name, _ in table.keys)
     marks = ", ".join(f"%s::text::{kind.replace('%', '%%')}" for _, kind in table.keys)
-    fields = "".join(f", {column.expression}" for column in table.columns)
+    fields = "".join(f", {column.expression}" for column in _beside_key(table))
     what = f"SELECT {texts}{fields} FROM {table.source} t"  # noqa: S608 - quoted identifiers
     order = f"ORDER BY {names}"
     wide = len(table.keys)
@@ -159,16 +159,24 @@ def _place(ctid: str) -> tuple[int, int]:
     return int(block), int(row)
 
 
+def _beside_key(table: Table) -> list[Column]:
+    """The columns but for those of the key, whose texts are read as the key."""
+    keys = {name for name, _ in table.keys}
+    return [column for column in table.columns if column.name not in keys]
+
+
 def _page(table: Table, rows: Sequence[Sequence[Any]], wide: int) -> ColumnPage:
-    keys = [list(row[:wide]) for row in rows]
-    ids = [",".join(key) for key in keys]
-    columns = list(zip(*rows, strict=True))[wide:] if rows else [()] * len(table.columns)
-    named = zip((column.name for column in table.columns), columns, strict=True)
-    fields = {name: tuple(map(_plain, values)) if _is_uuid(values) else values
-              for name, values in named}  # fmt: skip
+    if not rows:
+        return ColumnPage([], [], {})
+    values = list(zip(*rows, strict=True))
+    keys, read = values[:wide], dict(zip((name for name, _ in table.keys), values, strict=False))
+    for column, found in zip(_beside_key(table), values[wide:], strict=True):
+        read[column.name] = tuple(map(_plain, found)) if _is_uuid(found) else found
+    ids = list(keys[0]) if wide == 1 else list(map(",".join, zip(*keys, strict=True)))
     if len(table.keys) == 1 and all(map(is_made_up, ids)):
-        fields.pop(table.keys[0][0], None)
-    return ColumnPage(keys, ids, fields)
+        read.pop(table.keys[0][0])
+    fields = {column.name: read[column.name] for column in table.columns if column.name in read}
+    return ColumnPage(list(map(list, zip(*keys, strict=True))), ids, fields)
 
 
 def _is_uuid(values: Sequence[Any]) -> bool:
