@@ -71,9 +71,10 @@ _IS_QUOTED = re.compile(
 _IS_OTHER = re.compile(r"=(?![0-9A-F]{2}|\r?(?:\n|\Z))")
 _LINE = re.compile(r"[^\n]*+\n?")
 _QUOTED = re.compile(f"=\r?\n|{_octets('=')}|=[0-7][0-9A-F]")
-_TOKEN = re.compile(r"[^\s\"'<>&]++")
 _PAIR = re.compile(r"[^=]++=[^=]++")  # the padding of base64 is none
-_PLUS = re.compile(r"(?<=[A-Za-z0-9])\+(?=[A-Za-z0-9%])")
+_PLUS = re.compile(r"\+(?<=[A-Za-z0-9]\+)(?=[A-Za-z0-9%])")
+_BORDERS = " \t\r\n&\"'<>"
+MAX_PAIR_CHARS = 200
 _NOT_HEX = re.compile(r"[^0-9A-Fa-f]+")
 
 
@@ -156,7 +157,15 @@ def forms_in(text: str) -> Iterator[Edit]:
     """The edits that write a plus in a query or form as the blank it stands for."""
     if "+" not in text or "=" not in text:
         return
-    for token in _TOKEN.finditer(text):
-        if "+" in token[0] and _PAIR.fullmatch(token[0]):
-            for match in _PLUS.finditer(text, *token.span()):
-                yield match.start(), match.end(), " ", BIT["url encoding"]
+    for match in _PLUS.finditer(text):
+        if _PAIR.fullmatch(_token(text, match.start())):
+            yield match.start(), match.end(), " ", BIT["url encoding"]
+
+
+def _token(text: str, place: int) -> str:
+    """What stands around a place, as far as a name and its value in a query reach."""
+    before = text[max(0, place - MAX_PAIR_CHARS) : place]
+    behind = text[place : place + MAX_PAIR_CHARS]
+    first = max(before.rfind(sign) for sign in _BORDERS) + 1
+    last = min((behind + sign).find(sign) for sign in _BORDERS)
+    return before[first:] + behind[:last]

@@ -184,8 +184,8 @@ def _places(layer: Layer, chains: Sequence[Chain]) -> Changes:
     assert layer.edits is not None
     starts = [chain.gaps[0][0] - 1 if chain.is_broken else chain.start for chain in chains]
     ends = [chain.gaps[-1][1] + 1 if chain.is_broken else chain.end for chain in chains]
-    places = [layer.edits.above(np.array(those, dtype=np.int64)) for those in (starts, ends)]
-    return Changes.of(*places, np.ones(len(chains), dtype=np.int64))
+    first, last = (layer.edits.above(np.array(those, dtype=np.int64)) for those in (starts, ends))
+    return Changes.of(first, last, np.ones(len(chains), dtype=np.int64))
 
 
 def _cut(layer: Layer, changes: Changes, chains: Changes | None = None) -> list[Variant]:
