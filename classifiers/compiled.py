@@ -128,7 +128,7 @@ def validator_of(spec: ValidatorSpec) -> Callable[[str], bool]:
 
 def keyword_finder(element: Keyword) -> Callable[[Subject], list[Span]]:
     """Finds every occurrence of every term, overlapping ones too."""
-    terms = [_term_finder(group, term.text, term.case_sensitive) for group in element.groups
+    terms = [term_finder(group, term.text, term.case_sensitive) for group in element.groups
              for term in group.terms if shadow_of(term.text).strip()]  # fmt: skip
     gate = gate_of(element)
 
@@ -158,7 +158,8 @@ def _gate(folded: list[str]) -> re2._Regexp | None:
     return re2.compile(pattern, options)
 
 
-def _term_finder(group: Group, term: str, case_sensitive: bool) -> Callable[[Subject], list[Span]]:
+def term_finder(group: Group, term: str, case_sensitive: bool) -> Callable[[Subject], list[Span]]:
+    """Finds every occurrence of one term."""
     wanted = shadow_of(term).strip()
     if not case_sensitive:
         wanted = lowered(wanted)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from dlpagent.classifiers.cascade.database import Ints
-from dlpagent.classifiers.cascade.exact import Finder, Found, finder_of, regions_of
-from dlpagent.classifiers.cascade.plan import Plan
-from dlpagent.classifiers.cascade.ragged import distinct
-from dlpagent.classifiers.cascade.rows import Rows
-from dlpagent.classifiers.cascade.scanner import Events, events_of, listed
-from dlpagent.classifiers.cascade.spans import Spans, sorted_spans
+from dlpagent.classifiers.cascade.exact import Finder, Found, Regions, finder_of, regions_of
+from dlpagent.classifiers.cascade.plan import Plan, Support
+from dlpagent.classifiers.cascade.ragged import NONE, distinct
+from dlpagent.classifiers.cascade.rows import Rows, whole
+from dlpagent.classifiers.cascade.scanner import Events, events_in_order, events_of, listed
+from dlpagent.classifiers.cascade.spans import Spans, joined, sorted_spans
 from dlpagent.classifiers.cascade.tables import Tables
-from dlpagent.classifiers.cascade.words import Find, Words
+from dlpagent.classifiers.cascade.words import Words
 from dlpagent.classifiers.compiled import CompiledPack, acceptance_of
 from dlpagent.classifiers.regexes import Re2Matcher, matcher
-from dlpagent.classifiers.sit import Regex
+from dlpagent.classifiers.sit import Regex, ValidatorSpec
 
 MAX_REMEMBERED = 20_000
 
@@ -29,29 +30,42 @@ class Finders:
 
     compiled: CompiledPack
     plan: Plan
-    _known: dict[int, list[tuple[Finder, list[str]]]] = field(init=False, default_factory=dict)
+    _known: dict[int, tuple[Finder, list[list[str]]]] = field(init=False, default_factory=dict)
+    _named: dict[tuple[int, str], Finder] = field(init=False, default_factory=dict)
 
-    def of(self, expression: int) -> list[tuple[Finder, list[str]]]:
-        """An expression's finders, one for each choice of validators, with their elements."""
+    def of(self, expression: int) -> tuple[Finder, list[list[str]]]:
+        """An expression's finder, and for each choice of validators the elements that have it."""
         known = self._known.get(expression)
         if known is None:
-            known = self._known[expression] = list(self._made(expression))
+            alike: dict[tuple[ValidatorSpec, ...], list[str]] = {}
+            for name in self.plan.elements[expression]:
+                alike.setdefault(self._validators(name), []).append(name)
+            finder = self._made(expression, list(alike))
+            known = self._known[expression] = finder, list(alike.values())
         return known
 
-    def _made(self, expression: int) -> Iterator[tuple[Finder, list[str]]]:
+    def named(self, expression: int, name: str) -> Finder:
+        """The finder of an expression of one element."""
+        known = self._named.get((expression, name))
+        if known is None:
+            known = self._named[expression, name] = self._made(expression, [self._validators(name)])
+        return known
+
+    def _validators(self, name: str) -> tuple[ValidatorSpec, ...]:
+        element = self.compiled.pack.elements[name]
+        assert isinstance(element, Regex)
+        return element.validators
+
+    def _made(self, expression: int, validators: list[tuple[ValidatorSpec, ...]]) -> Finder:
         compiled = matcher(self.plan.patterns[expression])
         assert isinstance(compiled, Re2Matcher)
-        alike: dict[object, list[str]] = {}
-        for name in self.plan.elements[expression]:
-            element = self.compiled.pack.elements[name]
-            assert isinstance(element, Regex)
-            alike.setdefault(element.validators, []).append(name)
-        for names in alike.values():
-            element = self.compiled.pack.elements[names[0]]
-            assert isinstance(element, Regex)
-            accept = acceptance_of(element.validators)
-            width, least = self.plan.widths[expression], self.plan.leasts[expression]
-            yield finder_of(compiled, width, least, accept and remembering(accept)), names
+        accepts = [acceptance_of(one) for one in validators]
+        return finder_of(
+            compiled,
+            self.plan.widths[expression],
+            self.plan.leasts[expression],
+            [accept and remembering(accept) for accept in accepts],
+        )
 
 
 def remembering(accept: Callable[[str], bool]) -> Callable[[str], bool]:
@@ -69,6 +83,17 @@ def remembering(accept: Callable[[str], bool]) -> Callable[[str], bool]:
     return accepts
 
 
+_Place = tuple[int, int, int, int]
+
+
+@dataclass(slots=True)
+class Supporting:
+    """The hits of a supporting element. done: how many of the parts looked at they are from."""
+
+    spans: Spans = field(default_factory=lambda: Spans(NONE, NONE))
+    done: int = 0
+
+
 @dataclass(slots=True)
 class Chunk:
     """What is known of a chunk. primaries: element → where it stands, found by search().
@@ -83,13 +108,21 @@ class Chunk:
     odd: frozenset[int]
     primaries: dict[str, Spans] = field(init=False, default_factory=dict)
     rows_of_odd: dict[int, Ints] = field(init=False, default_factory=dict)
+    _last: tuple[int, str] = field(init=False, default=(-1, ""))
+    _texts: dict[int, bytes] = field(init=False, default_factory=dict)
+    _supports: dict[str, Supporting] = field(init=False, default_factory=dict)
+    _looked: list[Events] = field(init=False, default_factory=list)
+    _seen: npt.NDArray[np.bool_] = field(init=False)
 
-    def search(self, find: Find) -> None:
+    def __post_init__(self) -> None:
+        self._seen = np.zeros(len(self.rows.starts), dtype=np.bool_)
+
+    def search(self) -> None:
         """Find the primary elements, and the rows that may hold what only the reference can find."""
         events = self._plain(self._needed(events_of(self.tables, self.rows, self.words)))
         terms = self._plain(self._needed(listed(self.tables, self.rows)))
         if len(terms.expressions):
-            self._terms(terms, find)
+            self._terms(terms)
         if len(events.expressions):
             self._exact(events)
 
@@ -124,38 +157,91 @@ class Chunk:
         keep = ~np.isin(events.expressions, list(self.odd))
         return Events(events.expressions[keep], events.ends[keep])
 
-    def _terms(self, terms: Events, find: Find) -> None:
+    def _terms(self, terms: Events) -> None:
         """The exact hits of keyword lists that are primary elements."""
         plan = self.tables.plan
         self.words.look(distinct(self.rows.rows_of(terms.ends)))
         names = {plan.elements[number][0] for number in distinct(terms.expressions).tolist()}
         numbers = {plan.lists.index(name): name for name in names}
-        found = self.words.spans(np.array(sorted(numbers)), find)
+        found = self.words.spans(np.array(sorted(numbers)))
         for number, spans in found.items():
             self.primaries[numbers[number]] = spans
 
     def _exact(self, events: Events) -> None:
         regions = regions_of(self.tables, self.rows, events)
         found: dict[str, list[Found]] = {}
-        data = self.rows.data
         firsts = np.flatnonzero(np.diff(regions.expressions, prepend=-1)).tolist()
-        starts, ends = self.rows.starts[regions.rows], self.rows.ends[regions.rows]
-        every = list(zip(starts.tolist(), ends.tolist(), regions.lows.tolist(),
-                         regions.lasts.tolist(), strict=True))  # fmt: skip
-        texts: dict[int, bytes] = {}
+        every = self._places(regions)
         for first, last in zip(firsts, [*firsts[1:], len(every)], strict=True):
-            for finder, names in self.finders.of(int(regions.expressions[first])):
-                mine: Found = ([], [])
-                for start, end, low, behind in every[first:last]:
-                    text = texts.get(start)
-                    if text is None:
-                        text = texts[start] = data[start:end]
-                    finder.add(text, low - start, behind - start, start, mine)
-                if mine[0]:
+            finder, elements = self.finders.of(int(regions.expressions[first]))
+            mine: list[Found] = [([], []) for _ in elements]
+            self._add(finder, every[first:last], mine)
+            for part, names in zip(mine, elements, strict=True):
+                if part[0]:
                     for name in names:
-                        found.setdefault(name, []).append(mine)
+                        found.setdefault(name, []).append(part)
         for name, parts in found.items():
             self.primaries[name] = self._spans(parts)
+
+    def _places(self, regions: Regions) -> list[_Place]:
+        rows = self.rows
+        starts, ends = rows.starts[regions.rows].tolist(), rows.ends[regions.rows].tolist()
+        return list(zip(starts, ends, regions.lows.tolist(), regions.lasts.tolist(), strict=True))
+
+    def _add(self, finder: Finder, places: list[_Place], found: list[Found]) -> None:
+        data, texts = self.rows.data, self._texts
+        for start, end, low, last in places:
+            text = texts.get(start)
+            if text is None:
+                text = texts[start] = data[start:end]
+            finder.add(text, low - start, last - start, start, found)
+
+    def support(self, name: str, wanted: Ints) -> Spans | None:
+        """Where an element stands in some rows, and perhaps in others; None: it cannot be scanned for."""
+        place = self.tables.support.get(name)
+        if place is None:
+            return None
+        self._look(wanted)
+        known = self._supports.setdefault(name, Supporting())
+        if known.done < len(self._looked):
+            support = self.tables.plan.supports[place]
+            parts = [self._supporting(support, one) for one in self._looked[known.done :]]
+            known.spans, known.done = joined([known.spans, *parts]), len(self._looked)
+        return known.spans
+
+    def _look(self, wanted: Ints) -> None:
+        """Scan some rows for all that supports."""
+        new = wanted[~self._seen[wanted]]
+        if not len(new):
+            return
+        windows = whole(self.rows, new)
+        self._seen[new if windows.data is not self.rows.data else slice(None)] = True
+        numbers, ends = self.tables.plan.supporting.scan(windows.data)
+        hits, expressions = self.tables.supporting.of(numbers)
+        self._looked.append(
+            events_in_order(expressions, windows.back(ends[hits]), len(self.rows.data))
+        )
+
+    def _supporting(self, support: Support, events: Events) -> Spans:
+        """The exact hits of one element about some events."""
+        mine: Found = ([], [])
+        for number in support.expressions:
+            first, last = np.searchsorted(events.expressions, (number, number + 1)).tolist()
+            if first < last:
+                part = Events(events.expressions[first:last], events.ends[first:last])
+                places = self._places(regions_of(self.tables, self.rows, part))
+                self._add(self.finders.named(number, support.element), places, [mine])
+        return self._spans([mine, mine]) if mine[0] else Spans(NONE, NONE)
+
+    def text(self, row: int, start: int, end: int) -> str:
+        """What stands between two offsets through all rows, in one row."""
+        rows = self.rows
+        if rows.is_ascii:
+            return rows.data[start:end].decode()
+        if row != self._last[0]:
+            self._last = row, rows.data[rows.starts[row] : rows.ends[row]].decode()
+        first = int(rows.char_starts[row])
+        return self._last[1][start - first : end - first]
 
     def _spans(self, parts: list[Found]) -> Spans:
         starts = self.rows.chars(np.array([one for starts, _ in parts for one in starts]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,6 +87,10 @@ class CascadeClassifier:
         return self.cache is not None and self._read_chars < COLD_CHARS
 
     def _scanned(self, batch: pa.RecordBatch) -> Classified:
+        with uncollected():
+            return self._read(batch)
+
+    def _read(self, batch: pa.RecordBatch) -> Classified:
         reader = Reader(self._engine(), batch.column("text"), batch.column("context"))
         found = [reader.read(rows) for rows in rows_of_texts(batch.column("text"))]
         return Classified(
@@ -96,3 +102,17 @@ class CascadeClassifier:
         if self._ready is None:
             self._ready = Engine(self.compiled, self.plan)
         return self._ready
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles: a batch makes many tuples and no cycles, and to go through all
+    of a loaded pack again and again costs more than the search."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ from dlpagent.classifiers.cascade.database import Ints
 from dlpagent.classifiers.cascade.plan import parts_of
 from dlpagent.classifiers.cascade.spans import Spans, joined
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.normalise import Subject, lowered
 from dlpagent.classifiers.reference import (
     MAX_FINDINGS_PER_SIT,
     Evidences,
@@ -26,6 +28,7 @@ from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,
     Condition,
+    Filter,
     Keyword,
     Match,
     Pack,
@@ -34,6 +37,7 @@ from dlpagent.classifiers.sit import (
 )
 
 Bools = npt.NDArray[np.bool_]
+NOTHING = Subject.of("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +64,16 @@ class Decided:
 class Decider:
     """Decides on the SITs of one chunk.
 
-    lists: exact keyword hits by list. in_context: rows whose context holds a hit of some lists.
-    evidences: what the reference evaluator needs to decide on a row, for conditions that are rare.
+    lists: exact keyword hits by list. in_context: which rows' contexts hold a hit of some elements.
+    beside: the texts, in lower case, of an element's hits in a row's context. evidences: what the
+    reference evaluator needs to decide on a row, for conditions that are rare.
     """
 
     compiled: CompiledPack
     chunk: Chunk
     lists: Mapping[str, Spans]
-    in_context: Callable[[tuple[str, ...]], Ints]
+    in_context: Callable[[tuple[str, ...], Ints], Bools]
+    beside: Callable[[int, str], Counter[str]]
     evidences: Callable[[int], Evidences]
     incomplete: list[tuple[int, str, str]] = field(init=False, default_factory=list)
     _joined: dict[tuple[str, ...], Spans] = field(init=False, default_factory=dict)
@@ -126,10 +132,47 @@ class Decider:
                 break
         for name in (*sit.filters, *pattern.filters):
             item = self.compiled.filters[name]
-            left = left[self._each(places.only(left), functools.partial(passes, item))]
+            left = left[self._passes(item, places.only(left))]
         holds = np.zeros(len(places.starts), dtype=np.bool_)
         holds[left] = True
         return holds
+
+    def _passes(self, item: Filter, places: Places) -> Bools:
+        """Whether matches pass a filter, each looked at with what stands right beside it."""
+        names = tuple(parts_of(self.compiled.pack, item.processor)) if item.processor else ()
+        if not all(name in self.lists or self._is_scanned(name) for name in names):
+            return self._each(places, functools.partial(passes, item))
+        spans = self._spans_of(names, places.rows)
+        longest = int((spans.ends - spans.starts).max()) if len(spans) else 0
+        firsts = np.searchsorted(spans.starts, places.starts - longest - 1).tolist()
+        lasts = np.searchsorted(spans.starts, places.ends + 1, side="right").tolist()
+        out = []
+        for start, end, row, first, last in zip(
+            places.starts.tolist(),
+            places.ends.tolist(),
+            places.rows.tolist(),
+            firsts,
+            lasts,
+            strict=True,
+        ):
+            near = list(
+                zip(spans.starts[first:last].tolist(), spans.ends[first:last].tolist(), strict=True)
+            )
+            low = min([start, *(one for one, _ in near)])
+            high = max([end, *(one for _, one in near)])
+            low = max(low, int(self.chunk.rows.char_starts[row]))
+            high = min(high, int(self.chunk.rows.char_ends[row]))
+            text = self.chunk.text(row, low, high)
+            seen = Evidences(self.compiled, Subject(text, text.isascii(), None), NOTHING)
+            if item.processor:
+                seen.give(item.processor, [
+                    (one - low, other - low) for one, other in near if one >= low and other <= high
+                ])  # fmt: skip
+            out.append(passes(item, (start - low, end - low), seen))
+        return np.array(out, dtype=np.bool_)
+
+    def _is_scanned(self, name: str) -> bool:
+        return name in self.supports or isinstance(self.compiled.pack.elements[name], Keyword)
 
     def _met(self, sit: Sit, pattern: Pattern, condition: Condition, places: Places) -> Bools:
         if not isinstance(condition, AnyOf):
@@ -156,11 +199,38 @@ class Decider:
                 np.maximum(low, places.starts - width),
                 np.minimum(high, places.ends + width),
             )
-        return self._spans_of(names).inside(low, high) | np.isin(
-            places.rows, self.in_context(names)
-        )
+        spans, beside = self._spans_of(names, places.rows), self.in_context(names, places.rows)
+        if match.min_count == 1:
+            return np.asarray(spans.inside(low, high) | beside)
+        return self._counted(match, spans, places.rows, low, high, beside)
 
-    def _spans_of(self, names: tuple[str, ...]) -> Spans:
+    def _counted(
+        self, match: Match, spans: Spans, rows: Ints, low: Ints, high: Ints, beside: Bools
+    ) -> Bools:
+        """Whether there are enough hits, or enough that differ, in each range and beside it."""
+        firsts = np.searchsorted(spans.starts, low).tolist()
+        lasts = np.searchsorted(spans.starts, high).tolist()
+        out = []
+        for first, last, row, end, more in zip(
+            firsts, lasts, rows.tolist(), high.tolist(), beside.tolist(), strict=True
+        ):
+            starts, ends = spans.starts[first:last], spans.ends[first:last]
+            inside = ends <= end
+            count = int(inside.sum())
+            if match.unique:
+                near = zip(starts[inside].tolist(), ends[inside].tolist(), strict=True)
+                texts = {lowered(self.chunk.text(row, *span)) for span in near}
+                count = len(texts | self.beside(row, match.ref).keys() if more else texts)
+            elif more:
+                count += self.beside(row, match.ref).total()
+            out.append(count >= match.min_count)
+        return np.array(out, dtype=np.bool_)
+
+    def _spans_of(self, names: tuple[str, ...], rows: Ints) -> Spans:
+        asked = [self.chunk.support(name, rows) for name in names if name in self.supports]
+        if asked:
+            keywords = [self.lists[name] for name in names if name in self.lists]
+            return joined([*keywords, *(one for one in asked if one is not None)])
         known = self._joined.get(names)
         if known is None:
             known = joined(self.lists[name] for name in names if name in self.lists)
@@ -168,7 +238,11 @@ class Decider:
         return known
 
     def _is_dear(self, condition: Condition) -> bool:
-        return is_dear(condition, self.compiled.pack)
+        return is_dear(condition, self.compiled.pack, self.supports)
+
+    @property
+    def supports(self) -> Mapping[str, int]:
+        return self.chunk.tables.support
 
     def _each(self, places: Places, holds: Callable[[tuple[int, int], Evidences], bool]) -> Bools:
         """What the reference evaluator says, match by match."""
@@ -211,12 +285,13 @@ class Decider:
         return places.only(keep), patterns[keep]
 
 
-def is_dear(condition: Condition, pack: Pack) -> bool:
-    """Whether a condition is left to the reference: it counts hits, or asks for a regex."""
+def is_dear(condition: Condition, pack: Pack, supports: Container[str]) -> bool:
+    """Whether a condition is left to the reference: it asks for what is not scanned for."""
     if isinstance(condition, AnyOf):
-        return any(is_dear(child, pack) for child in condition.children)
-    return condition.min_count > 1 or not all(
-        isinstance(pack.elements[name], Keyword) for name in parts_of(pack, condition.ref)
+        return any(is_dear(child, pack, supports) for child in condition.children)
+    return not all(
+        name in supports or isinstance(pack.elements[name], Keyword)
+        for name in parts_of(pack, condition.ref)
     )
 
 

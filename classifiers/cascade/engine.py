@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from dlpagent.classifiers.cascade.chunk import Chunk, Finders
 from dlpagent.classifiers.cascade.database import Ints
-from dlpagent.classifiers.cascade.decide import Decided, Decider
+from dlpagent.classifiers.cascade.decide import Bools, Decided, Decider
 from dlpagent.classifiers.cascade.found import Findings
 from dlpagent.classifiers.cascade.plan import Plan, parts_of
-from dlpagent.classifiers.cascade.ragged import NONE, distinct
+from dlpagent.classifiers.cascade.ragged import distinct
 from dlpagent.classifiers.cascade.rows import Rows
 from dlpagent.classifiers.cascade.scanner import context_lists
 from dlpagent.classifiers.cascade.tables import Tables
@@ -115,25 +115,32 @@ def _is_odd(pack: Pack, name: str) -> bool:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads the chunks of one batch."""
+    """Reads the chunks of one batch.
+
+    _codes: row → place of its context in _beside, -1: none. _lists: row → lists its context may hold.
+    """
 
     engine: Engine
     texts: pa.Array
     contexts: pa.Array
+    _codes: Ints = field(init=False)
+    _beside: list[str] = field(init=False, default_factory=list)
     _lists: dict[int, tuple[int, ...]] = field(init=False, default_factory=dict)
+    _held: dict[tuple[int, str], Counter[str]] = field(init=False, default_factory=dict)
     _evidences: dict[int, Evidences] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Row → lists of its context, for rows whose context holds any."""
+        self._codes = np.full(len(self.contexts), -1, dtype=np.int64)
         if self.contexts.null_count == len(self.contexts):
             return
-        encoded = pc.fill_null(self.contexts, "").dictionary_encode()
-        lists = [self.engine.context_lists(text) for text in encoded.dictionary.to_pylist()]
-        if not any(lists):
-            return
-        codes = encoded.indices.to_numpy(zero_copy_only=False)
-        rows = np.flatnonzero(np.isin(codes, [code for code, one in enumerate(lists) if one]))
-        self._lists = {row: lists[codes[row]] for row in rows.tolist()}
+        encoded = self.contexts.dictionary_encode()
+        self._beside = encoded.dictionary.to_pylist()
+        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+        self._codes = codes.astype(np.int64)
+        lists = [self.engine.context_lists(text) for text in self._beside]
+        held = [code for code, one in enumerate(lists) if one]
+        rows = np.flatnonzero(np.isin(self._codes, held))
+        self._lists = {row: lists[self._codes[row]] for row in rows.tolist()}
 
     def read(self, rows: Rows) -> Findings:
         """The findings of one chunk."""
@@ -148,14 +155,9 @@ class Reader:
         chunk = Chunk(engine.tables, rows, words, engine.finders, engine.odd_expressions)
         self._evidences.clear()
 
-        def find(name: str, row: int) -> list[tuple[int, int]]:
-            subject = self._of(rows.first + row).subject
-            first = int(rows.char_starts[row])
-            return [
-                (first + start, first + end) for start, end in engine.compiled.find(name, subject)
-            ]
-
-        chunk.search(find)
+        chunk.search()
+        if not chunk.primaries and not chunk.rows_of_odd:
+            return Findings()
         numbers = sorted(
             {sit for name in chunk.primaries for sit in engine.sits_of[name]} - engine.odd
         )
@@ -165,18 +167,18 @@ class Reader:
             words.look(distinct(where))
         wanted = {name for number in numbers for name in engine.lists_of[number]}
         lists = words.spans(
-            np.array([engine.plan.lists.index(name) for name in sorted(wanted)], dtype=np.int64),
-            find,
+            np.array([engine.plan.lists.index(name) for name in sorted(wanted)], dtype=np.int64)
         )
         decider = Decider(
             engine.compiled,
             chunk,
             {engine.plan.lists[number]: spans for number, spans in lists.items()},
-            functools.cache(lambda names: self._in_context(rows, beside, names)),
+            lambda names, where: self._in_context(names, where + rows.first),
+            lambda row, name: self._beside_row(rows.first + row, name),
             lambda row: self._of(rows.first + row),
         )
         decided = [(number, decider.decide(engine.compiled.sits[number])) for number in numbers]
-        findings = self._findings(rows, [(n, one) for n, one in decided if one is not None])
+        findings = self._findings(chunk, [(n, one) for n, one in decided if one is not None])
         findings.incomplete = [
             Incomplete(rows.first + row, sit, why) for row, sit, why in decider.incomplete
         ]
@@ -197,22 +199,27 @@ class Reader:
         findings.incomplete.sort(key=lambda one: (one.row, one.sit_id or ""))
         return findings.with_hits(more, numbers)
 
-    def _in_context(
-        self, rows: Rows, beside: dict[int, tuple[int, ...]], names: tuple[str, ...]
-    ) -> Ints:
-        """Rows of the chunk whose context holds a hit of some lists."""
-        if not beside:
-            return NONE
-        numbers = {self.engine.plan.lists.index(name) for name in names}
-        return np.array(
-            [
-                row
-                for row, lists in beside.items()
-                if numbers & set(lists)
-                and any(self._of(rows.first + row).in_context(name) for name in names)
-            ],
-            dtype=np.int64,
-        )
+    def _in_context(self, names: tuple[str, ...], rows: Ints) -> Bools:
+        """Which rows of the batch have a context that holds a hit of some elements."""
+        codes = self._codes[rows]
+        held = [
+            code
+            for code in distinct(codes[codes >= 0]).tolist()
+            if any(self._holds(code, name) for name in names)
+        ]
+        return np.isin(codes, held)
+
+    def _holds(self, code: int, name: str) -> Counter[str]:
+        known = self._held.get((code, name))
+        if known is None:
+            subject = Subject.of(self._beside[code])
+            found = self.engine.compiled.find(name, subject)
+            known = self._held[code, name] = Counter(subject.low[slice(*span)] for span in found)
+        return known
+
+    def _beside_row(self, row: int, name: str) -> Counter[str]:
+        code = int(self._codes[row])
+        return self._holds(code, name) if code >= 0 else Counter()
 
     def _of(self, row: int) -> Evidences:
         known = self._evidences.get(row)
@@ -223,9 +230,10 @@ class Reader:
             )
         return known
 
-    def _findings(self, rows: Rows, decided: list[tuple[int, Decided]]) -> Findings:
+    def _findings(self, chunk: Chunk, decided: list[tuple[int, Decided]]) -> Findings:
         if not decided:
             return Findings()
+        rows = chunk.rows
         where = np.concatenate([one.places.rows for _, one in decided])
         starts = np.concatenate([one.places.starts for _, one in decided])
         ends = np.concatenate([one.places.ends for _, one in decided])
@@ -235,29 +243,19 @@ class Reader:
         )
         order = np.lexsort((sits, ends, starts))
         where, starts, ends = where[order], starts[order], ends[order]
-        values = self._values(rows, where, starts, ends)
+        spans = zip(where.tolist(), starts.tolist(), ends.tolist(), strict=True)
+        values = [chunk.text(*span) for span in spans]
         starts, ends = starts - rows.char_starts[where], ends - rows.char_starts[where]
         if rows.moved:
             self._move(rows, where, starts, ends)
         return Findings(where + rows.first, starts, ends, sits[order], patterns[order], values)
 
-    def _values(self, rows: Rows, where: Ints, starts: Ints, ends: Ints) -> list[str]:
-        spans = zip(starts.tolist(), ends.tolist(), strict=True)
-        if rows.is_ascii:
-            return [rows.data[start:end].decode() for start, end in spans]
-        texts = {
-            row: rows.data[rows.starts[row] : rows.ends[row]].decode()
-            for row in distinct(where).tolist()
-        }
-        firsts = rows.char_starts[where].tolist()
-        return [
-            texts[row][start - first : end - first]
-            for row, first, (start, end) in zip(where.tolist(), firsts, spans, strict=True)
-        ]
-
-    def _move(self, rows: Rows, where: Ints, starts: Ints, ends: Ints) -> None:
+    @staticmethod
+    def _move(rows: Rows, where: Ints, starts: Ints, ends: Ints) -> None:
         """Put offsets in folded texts back to those in the texts."""
         for place, row in enumerate(where.tolist()):
-            if row in rows.moved:
-                subject = self._of(rows.first + row).subject
-                starts[place], ends[place] = subject.original(int(starts[place]), int(ends[place]))
+            lost = rows.moved.get(row)
+            if lost is not None:
+                start, last = int(starts[place]), int(ends[place]) - 1
+                before = np.searchsorted(lost, (start, last), side="right").tolist()
+                starts[place], ends[place] = start + before[0], last + before[1] + 1

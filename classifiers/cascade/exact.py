@@ -7,7 +7,8 @@ finds in the whole row: regexes.Re2Matcher.spans says how, and this is the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,12 @@ from dlpagent.classifiers.cascade.plan import UNBOUNDED
 from dlpagent.classifiers.cascade.rows import Rows
 from dlpagent.classifiers.cascade.scanner import Events
 from dlpagent.classifiers.cascade.tables import Tables
-from dlpagent.classifiers.regexes import RESCAN_CHARS, Accept, Re2Matcher
+from dlpagent.classifiers.regexes import OPTIONS, RESCAN_CHARS, Accept, Re2Matcher
 
 _SLACK = 4
 Found = tuple[list[int], list[int]]
-Match = Callable[[bytes, int, int], tuple[tuple[int, int], ...] | None]
+Spans = Sequence[tuple[int, int]]
+Match = Callable[[bytes, int, int], Spans | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ def regions_of(tables: Tables, rows: Rows, events: Events) -> Regions:
 
 @dataclass(slots=True)
 class Finder:
-    """An expression with the validators of an element. width, least: see Plan."""
+    """An expression with the validators of its elements, those of one element after another.
+
+    width, least: see Plan.
+    """
 
     first: Match
     inner: Match
@@ -63,39 +68,51 @@ class Finder:
     group: int
     width: int
     least: int
-    accept: Accept | None
+    accepts: Sequence[Accept | None]
 
-    def add(self, row: bytes, low: int, last: int, shift: int, found: Found) -> None:
+    def add(self, row: bytes, low: int, last: int, shift: int, found: Sequence[Found]) -> None:
         """The accepted matches of one region; offsets in the row, to which shift is added."""
         plain = row.isascii()
-        size = len(row)
         bounded = self.width != UNBOUNDED
-        limit = min(size, last + self.width + _SLACK) if bounded else size
+        limit = min(len(row), last + self.width + _SLACK) if bounded else len(row)
         # no match that the scan has seen starts behind this
         final = last - self.least + self.before_chars
-        char = low if plain else _border(row, low)
-        before, group, accept = self.before_chars, self.group, self.accept
-        while char <= final:
-            if char:
-                place = char - before if plain or not before else _border(row, char - 1)
-                spans = self.inner(row, place, limit)
-            else:
-                spans = self.first(row, 0, limit)
-            if spans is None or (bounded and spans[0][0] >= last):
-                return
-            start, end = spans[group]
-            if start == end:
-                char = max(char, start) + 1
-            else:
-                text = row[start:end].decode()
-                if accept is None or accept(text):
-                    found[0].append(start + shift)
-                    found[1].append(end + shift)
+        begin = low if plain else _border(row, low)
+        seen: dict[int, tuple[int, int, str] | None] = {}
+        for accept, (starts, ends) in zip(self.accepts, found, strict=True):
+            char = begin
+            while char <= final:
+                try:
+                    match = seen[char]
+                except KeyError:
+                    match = seen[char] = self._next(row, char, limit, plain=plain)
+                if match is None or (bounded and match[0] >= last):
+                    break
+                start, end, text = match
+                if not text:
+                    char = max(char, start) + 1
+                elif accept is None or accept(text):
+                    starts.append(start + shift)
+                    ends.append(end + shift)
                     char = end
                 else:
                     char = end if len(text) > RESCAN_CHARS else start + 1
-            if not plain:
-                char = _ahead(row, char)
+                if not plain:
+                    char = _ahead(row, char)
+
+    def _next(
+        self, row: bytes, char: int, limit: int, *, plain: bool
+    ) -> tuple[int, int, str] | None:
+        """The leftmost match that starts at a place or later, and its text."""
+        if char:
+            behind = char - self.before_chars
+            spans = self.inner(row, behind if plain else _border(row, behind), limit)
+        else:
+            spans = self.first(row, 0, limit)
+        if spans is None:
+            return None
+        start, end = spans[self.group]
+        return start, end, row[start:end].decode()
 
 
 def _border(row: bytes, place: int) -> int:
@@ -110,32 +127,60 @@ def _ahead(row: bytes, place: int) -> int:
     return place
 
 
-def finder_of(matcher: Re2Matcher, width: int, least: int, accept: Accept | None) -> Finder:
+def finder_of(
+    matcher: Re2Matcher, width: int, least: int, accepts: Sequence[Accept | None]
+) -> Finder:
     """The finder of a pattern."""
-    first, inner = raw_match(matcher.first), raw_match(matcher.inner)
-    return Finder(first, inner, matcher.before_chars, matcher.group, width, least, accept)
+    first, inner = search_in(matcher.first.pattern), search_in(matcher.inner.pattern)
+    return Finder(first, inner, matcher.before_chars, matcher.group, width, least, accepts)
 
 
-def raw_match(compiled: re2._Regexp) -> Match:
+SHORT_BYTES, LONG_BYTES = 160, 4_096
+FEW_SEARCHES = 1_000
+SMALL_BYTES = 8 << 20
+
+
+@functools.lru_cache(maxsize=16_384)
+def search_in(pattern: str) -> Match:
     """Searches data from a place up to another: the spans of all groups, or None.
 
-    What stands before and behind still counts as context. The binding's own search costs twice as
-    much, for the match object.
+    What stands before and behind still counts as context. In short windows, and while a pattern is
+    seldom searched for, making the states of RE2's automaton would be most of the work. A lazy prefix
+    makes the search an anchored one, for which RE2 asks the automaton only in long texts.
+    The binding's own search costs twice as much as its inner one, for the match object.
     """
-    inner = getattr(getattr(compiled, "_regexp", None), "Match", None)
-    anchor = getattr(getattr(re2, "_Anchor", None), "UNANCHORED", None)
-    if inner is None or anchor is None:
-        return lambda data, start, end: _searched(compiled, data, start, end)
+    far, near = _compiled(pattern), _compiled(f"(?s:.*?){pattern}")
+    searches = getattr(far, "_regexp", None), getattr(near, "_regexp", None)
+    anchors = getattr(re2, "_Anchor", None)
+    if None in searches or anchors is None:
+        return lambda data, start, end: _searched(far, data, start, end)
+    search, match = (one.Match for one in searches)
+    anywhere, at_start = anchors.UNANCHORED, anchors.ANCHOR_START
+    left = FEW_SEARCHES
 
-    def match(data: bytes, start: int, end: int) -> tuple[tuple[int, int], ...] | None:
-        spans = inner(anchor, data, start, end)
+    def found(data: bytes, start: int, end: int) -> Spans | None:
+        nonlocal left
+        if end - start <= SHORT_BYTES or (left > 0 and end - start <= LONG_BYTES):
+            left -= 1
+            spans: Spans = match(at_start, data, start, end)
+        else:
+            spans = search(anywhere, data, start, end)
         return None if spans[0][0] < 0 else spans
 
-    return match
+    return found
 
 
-def _searched(
-    compiled: re2._Regexp, data: bytes, start: int, end: int
-) -> tuple[tuple[int, int], ...] | None:
+def _compiled(pattern: str) -> re2._Regexp:
+    """With little memory for the automaton's states, if the pattern leaves any: there are many."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = SMALL_BYTES
+    try:
+        return re2.compile(pattern, options)
+    except re2.error:
+        return re2.compile(pattern, OPTIONS)
+
+
+def _searched(compiled: re2._Regexp, data: bytes, start: int, end: int) -> Spans | None:
     found = compiled.search(data, start, end)
     return found and tuple(found.span(group) for group in range(compiled.groups + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -86,6 +87,7 @@ def matches_of(
     return pa.RecordBatch.from_arrays(columns, schema=MATCH_SCHEMA)
 
 
+@functools.cache
 def _empty() -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.array([], item.type) for item in MATCH_SCHEMA], schema=MATCH_SCHEMA

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from dlpagent.classifiers.cascade.database import CASELESS, Ints, Wanted
 from dlpagent.classifiers.cascade.literals import MIN_BYTES, rate
-from dlpagent.classifiers.compiled import GAP, is_word
-from dlpagent.classifiers.normalise import lowered, shadow_of
+from dlpagent.classifiers.compiled import GAP, is_word, term_finder
+from dlpagent.classifiers.normalise import Subject, lowered, shadow_of
 from dlpagent.classifiers.sit import Group, Keyword, Term
 
 _BLANKS = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f_-"
@@ -31,8 +31,8 @@ _EDGES = re.compile("^[-_]([-_ ]|$)|[-_ ][-_]$")
 _BORDER = b"[^0-9A-Za-z]"
 
 # How sure it is that a hit in flattened text is one of the term. SURE: it is. SPACED: if it is as long
-# in the text. LOOK, LOOK_CASE: what stands there decides. ROW: only a search through the row does.
-SURE, SPACED, LOOK, LOOK_CASE, ROW = range(5)
+# in the text. LOOK, LOOK_CASE: what stands there decides. ABOUT: only a search about it does.
+SURE, SPACED, LOOK, LOOK_CASE, ABOUT = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Written:
     before: int
     after: int
     word: int
+    case_sensitive: int
     sure: int
     text: str
 
@@ -129,13 +130,24 @@ def _written_as(group: Group, term: Term, number: int) -> Written | None:
     wanted = before + b"".join(map(_char, flat)) + after, CASELESS
     size = len(flat.encode())
     sure = _sureness(pieces, term)
-    return Written(number, 0, wanted, size, len(before) > 0, len(after) > 0, word, sure, shown)
+    return Written(
+        number,
+        0,
+        wanted,
+        size,
+        len(before) > 0,
+        len(after) > 0,
+        word,
+        term.case_sensitive,
+        sure,
+        shown,
+    )
 
 
 def _sureness(pieces: list[str], term: Term) -> int:
     text = " ".join(pieces)
     if _EDGES.search(text) or any(_is_uneven(char) for char in text if not char.isascii()):
-        return ROW
+        return ABOUT
     if term.case_sensitive:
         return LOOK_CASE
     if not text.isascii() or any(char in "-_" or char < " " for char in text):
@@ -156,6 +168,13 @@ def stands(written: Written, data: bytes, start: int, end: int) -> bool:
     before = data[max(0, start - 4) : start].decode("utf-8", "ignore")[-1:]
     after = data[end : end + 4].decode("utf-8", "ignore")[:1]
     return is_word(before + found + after, len(before), len(before) + len(found))
+
+
+@functools.lru_cache(maxsize=16_384)
+def finder_of(written: Written) -> Callable[[Subject], list[tuple[int, int]]]:
+    """Finds a term as the reference does."""
+    group = Group("word" if written.word else "string", ())
+    return term_finder(group, written.text, bool(written.case_sensitive))
 
 
 @functools.lru_cache(maxsize=16_384)

@@ -61,18 +61,29 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """A regex element that supports others: its expressions, and how they are scanned for."""
+
+    element: str
+    printed: tuple[Wanted, ...]
+    expressions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What the scanner works with. Numbers: expressions and keyword elements are counted from 0.
+    """What the scanner works with. Numbers: expressions, then primary keyword lists, then expressions
+    that only support, counted from 0.
 
     shapes, literals and singles are scanned for in all text. A family is a set of literals of which
     a match holds one, numbered behind the shapes; single_expressions are scanned for as they are.
     terms: those of keyword lists that are primary elements; words are the numbers of such lists.
-    keywords are those of every list in use; written[n].pattern is the number of a term's. lists: their
-    names. needs: sets of lists. patterns: the expressions (of a primary keyword list: its name).
-    possible: expression → (SIT, places in needs) pairs. elements: expression → the elements it is of.
-    heads: a match has been seen this many bytes behind its start, context before it included; widths:
-    it spans this many with its context; UNBOUNDED, UNKNOWN. leasts: it has been seen this many behind
-    its start at the earliest. always: nothing can be said about these.
+    supporting: the expressions of all supports. keywords are those of every list in use;
+    written[n].pattern is the number of a term's. lists: their names. needs: sets of lists. patterns:
+    the expressions (of a primary keyword list: its name). possible: expression → (SIT, places in
+    needs) pairs. elements: expression → the elements it is of. heads: a match has been seen this many
+    bytes behind its start, context before it included; widths: it spans this many with its context;
+    UNBOUNDED, UNKNOWN. leasts: it has been seen this many behind its start at the earliest. always:
+    nothing can be said about these.
     """
 
     shapes: Database
@@ -85,6 +96,8 @@ class Plan:
     term_expressions: tuple[tuple[int, ...], ...]
     words: tuple[int, ...]
     groups: tuple[Group, ...]
+    supports: tuple[Support, ...]
+    supporting: Database
     keywords: Database
     written: tuple[Written, ...]
     lists: tuple[str, ...]
@@ -144,8 +157,18 @@ def plan_of(pack: Pack, sits: Sequence[Sit], cache: Path | None = None) -> Plan:
         for ref in pattern_refs(pattern)
         for part in parts_of(pack, ref)
     }
-    used |= {pack.filters[name].processor for sit in sits for name in _filters(sit)}
-    return _assembled(pack, found, words, lists, used, cache)
+    asked = {
+        part
+        for sit in sits
+        for pattern in sit.patterns
+        for ref in pattern_refs(pattern)[1:]
+        for part in parts_of(pack, ref)
+    }
+    beside = {pack.filters[name].processor for sit in sits for name in _filters(sit)} - {""}
+    asked |= {part for name in beside for part in parts_of(pack, name)}
+    asked = {name for name in asked if isinstance(pack.elements[name], Regex)}
+    used |= {part for name in beside for part in parts_of(pack, name)}
+    return _assembled(pack, found, words, lists, used, sorted(asked), cache)
 
 
 def _filters(sit: Sit) -> list[str]:
@@ -195,12 +218,13 @@ def _masks(condition: Condition, pack: Pack, bits: dict[str, int]) -> Iterable[f
 # --- triggers -----------------------------------------------------------------------------------
 
 
-def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into kinds
+def _assembled(  # noqa: C901, PLR0912, PLR0915 - one pass that sorts expressions into kinds
     pack: Pack,
     found: dict[str, _Expression],
     words: dict[str, _Expression],
     lists: Sequence[str],
     used_lists: Set[str],
+    asked: Sequence[str],
     cache: Path | None,
 ) -> Plan:
     expressions = list(found.items())
@@ -254,6 +278,8 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
         primary_words.append(number)
         for wanted in sorted({term.wanted for term in written_of(element, 0)}):
             primary_terms.setdefault(wanted, []).append(number)
+    found_supports = [_support(pack, name, expressions, cache) for name in asked]
+    supports = tuple(one for one in found_supports if one is not None)
     terms: dict[Wanted, list[Written]] = {}
     for number, name in enumerate(lists):
         element = pack.elements[name]
@@ -289,6 +315,10 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
                 grouped.items(), key=lambda item: (item[0].shape, str(item[0]))
             )
         ),
+        supports=supports,
+        supporting=Database(
+            tuple(sorted({wanted for one in supports for wanted in one.printed})), cache
+        ),
         keywords=Database(tuple(order), cache),
         written=tuple(
             replace(one, pattern=number)
@@ -314,6 +344,28 @@ def _assembled(  # noqa: C901, PLR0912 - one pass that sorts expressions into ki
         always=tuple(always),
         notes=tuple(notes),
     )
+
+
+def _support(
+    pack: Pack, name: str, expressions: list[tuple[str, _Expression]], cache: Path | None
+) -> Support | None:
+    """An element that supports others, its expressions put behind the rest; None: not to be scanned."""
+    element = pack.elements[name]
+    assert isinstance(element, Regex)
+    mine: list[tuple[str, _Expression]] = []
+    for item in element.expressions:
+        one = _Expression(elements=[name])
+        _analyse(item.pattern, one)
+        if one.node is None or isinstance(matcher(item.pattern), JailedMatcher):
+            return None
+        mine.append((item.pattern, one))
+    printed = [(scannable(one.node), 0) for _, one in mine if one.node is not None]
+    if not mine or len(accepted(list(dict.fromkeys(printed)), cache)) < len(set(printed)):
+        return None
+    first = len(expressions)
+    expressions.extend(mine)
+    numbers = tuple(range(first, first + len(mine)))
+    return Support(name, tuple(printed), numbers)
 
 
 def _analyse(pattern: str, item: _Expression) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from dlpagent.classifiers.cascade.database import Database, read_sealed, write_sealed
 from dlpagent.classifiers.cascade.frozen import from_bytes, to_bytes
 from dlpagent.classifiers.cascade.keywords import Written
-from dlpagent.classifiers.cascade.plan import Group, Plan, plan_of
+from dlpagent.classifiers.cascade.plan import Group, Plan, Support, plan_of
 from dlpagent.classifiers.pack import with_hash
 from dlpagent.classifiers.sit import Pack, Sit
 
 _MAGIC = b"dlpagent plan 3\n"
-_CLASSES = (Plan, Group, Database, Written)
+_CLASSES = (Plan, Group, Support, Database, Written)
 _CODE = ("automaton", "keywords", "literals", "ordinary", "plan", "printer", "shapes", "syntax")
 
 
@@ -45,6 +45,7 @@ def databases_of(plan: Plan) -> Iterator[Database]:
     yield from (plan.shapes, plan.literals, plan.singles, plan.terms, plan.keywords)
     for group in plan.groups:
         yield from group.databases
+    yield plan.supporting
 
 
 def _with_cache(plan: Plan, cache: Path) -> Plan:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import sys
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,9 @@ from dlpagent.classifiers.cascade.ragged import distinct
 from dlpagent.classifiers.cascade.shapes import LATE_BYTES
 from dlpagent.classifiers.normalise import shadow_of
 
+FOLDABLE_BLOCKS = (range(0x80, 0x20000), range(0x2F800, 0x2FA20), range(0xE0000, 0xE1000))
+"""No character elsewhere is matched as another one. (To ask all a million takes a second.)"""
+
 CHUNK_BYTES = 4 << 20
 """Text scanned in one go; a row longer than this is a chunk of its own."""
 
@@ -30,14 +33,15 @@ MOST = 0.6
 class Rows:
     """Some rows of a batch. data: LF row LF row LF …; row n is data[starts[n]:ends[n]], an LF behind.
 
-    first: the batch row that row 0 is. moved: rows whose text lost characters on being folded.
+    first: the batch row that row 0 is. moved: row → which characters its text lost on being folded:
+    for each, how many are left before it.
     """
 
     data: bytes
     starts: Ints
     ends: Ints
     first: int
-    moved: frozenset[int] = frozenset()
+    moved: Mapping[int, Ints] = field(default_factory=dict)
     is_ascii: bool = field(init=False)
     char_starts: Ints = field(init=False)
     char_ends: Ints = field(init=False)
@@ -81,7 +85,7 @@ def _chunks(lengths: Ints) -> Iterator[tuple[int, int]]:
 
 def _rows(texts: pa.Array, lengths: Ints, first: int) -> Rows:
     data = _joined(texts)
-    moved: frozenset[int] = frozenset()
+    moved: dict[int, Ints] = {}
     if not data.isascii():
         texts, lengths, moved = _shadowed(texts, lengths, data)
         data = _joined(texts)
@@ -102,41 +106,58 @@ def _joined(texts: pa.Array) -> bytes:
     return b"".join((b"\n", memoryview(values)[int(at[0]) : int(at[-1])]))
 
 
-def _shadowed(texts: pa.Array, lengths: Ints, data: bytes) -> tuple[pa.Array, Ints, frozenset[int]]:
+def _shadowed(
+    texts: pa.Array, lengths: Ints, data: bytes
+) -> tuple[pa.Array, Ints, dict[int, Ints]]:
     """The texts with those that fold to something else replaced by their shadow, and their lengths.
 
-    Also gives the rows whose shadow is shorter in code points.
+    Also gives what rows lost whose shadow is shorter in code points: see Rows.
     """
     ends = np.cumsum(lengths + 1)
     octets = np.frombuffer(data, dtype=np.uint8)
     rows = distinct(np.searchsorted(ends, np.flatnonzero(octets >= 128)))
-    foldable = _foldable()
+    foldable, folding = _foldable()
     mask = np.zeros(len(texts), dtype=bool)
     changed: list[str] = []
-    moved: set[int] = set()
+    moved: dict[int, Ints] = {}
     starts = ends - lengths
     for row in rows.tolist():
         if foldable.search(data, int(starts[row]), int(ends[row])):
             text = texts[row].as_py()
-            shadow = shadow_of(text)
+            shadow = folding.sub(_folded, text)
             if len(shadow) != len(text):
-                moved.add(row)
+                moved[row] = _lost(folding, text)
             mask[row] = True
             changed.append(shadow)
     if not changed:
-        return texts, lengths, frozenset()
+        return texts, lengths, {}
     encoded = [text.encode("utf-8", "replace") for text in changed]
     lengths = lengths.copy()
     lengths[mask] = [len(text) for text in encoded]
     replacements = pa.array([text.decode() for text in encoded], type=texts.type)
-    return pc.replace_with_mask(texts, pa.array(mask), replacements), lengths, frozenset(moved)
+    return pc.replace_with_mask(texts, pa.array(mask), replacements), lengths, moved
+
+
+def _folded(match: re.Match[str]) -> str:
+    return shadow_of(match[0])
+
+
+def _lost(folding: re.Pattern[str], text: str) -> Ints:
+    """For each character that folding removes, how many characters are left before it."""
+    places = [
+        place
+        for match in folding.finditer(text)
+        for place in range(*match.span())
+        if not shadow_of(text[place])
+    ]
+    return np.array(places, dtype=np.int64) - np.arange(len(places))
 
 
 @functools.cache
-def _foldable() -> re2._Regexp:
-    """Finds a character that is matched as another one, or not at all. Exact or wider."""
+def _foldable() -> tuple[re2._Regexp, re.Pattern[str]]:
+    """Finds characters that are matched as other ones, or not at all: one in bytes, runs in text."""
     runs: list[list[int]] = []
-    for code in range(128, sys.maxunicode + 1):
+    for code in (code for block in FOLDABLE_BLOCKS for code in block):
         if 0xD800 <= code < 0xE000 or _is_plain(code):
             continue
         if runs and runs[-1][1] == code - 1:
@@ -146,7 +167,8 @@ def _foldable() -> re2._Regexp:
     spans = "".join(f"\\x{{{low:x}}}-\\x{{{high:x}}}" for low, high in runs)
     options = re2.Options()
     options.max_mem = 64 << 20
-    return re2.compile(f"[{spans}]", options)
+    inside = "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in runs)
+    return re2.compile(f"[{spans}]", options), re.compile(f"[{inside}]+")
 
 
 def _is_plain(code: int) -> bool:
@@ -183,7 +205,7 @@ def windows_of(rows: Rows, hit_rows: Ints, hit_ends: Ints, reach: int | None) ->
     """
     if reach is None:
         wanted = distinct(hit_rows)
-        return gathered(rows, rows.starts[wanted], rows.ends[wanted])
+        return whole(rows, wanted)
     starts = np.maximum(rows.starts[hit_rows], hit_ends - reach - LATE_BYTES - 1)
     ends = np.minimum(rows.ends[hit_rows], hit_ends + reach)
     if np.any(starts[1:] < starts[:-1]):
@@ -194,13 +216,18 @@ def windows_of(rows: Rows, hit_rows: Ints, hit_ends: Ints, reach: int | None) ->
     new[1:] = starts[1:] > np.maximum.accumulate(ends)[:-1]
     first = np.flatnonzero(new)
     starts, ends = starts[first], np.maximum.reduceat(ends, first)
-    if int((ends - starts).sum()) > len(rows.data) * MOST:
-        return Windows(rows.data, rows.ends, np.zeros(len(rows.ends), dtype=np.int64))
     return gathered(rows, starts, ends)
 
 
+def whole(rows: Rows, wanted: Ints) -> Windows:
+    """Some rows, perhaps with others."""
+    return gathered(rows, rows.starts[wanted], rows.ends[wanted])
+
+
 def gathered(rows: Rows, starts: Ints, ends: Ints) -> Windows:
-    """Parts of rows as one text."""
+    """Parts of rows as one text, perhaps with more of the rows."""
+    if int((ends - starts).sum()) > len(rows.data) * MOST:
+        return Windows(rows.data, rows.ends, np.zeros(len(rows.ends), dtype=np.int64))
     view = memoryview(rows.data)
     parts: list[bytes | memoryview] = [b""]
     parts.extend(view[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True))

@@ -29,10 +29,14 @@ def events_of(tables: Tables, rows: Rows, words: Words) -> Events:
     parts = [_singles(tables, rows), *_shaped(tables, rows, words)]
     expressions = np.concatenate([one for one, _ in parts])
     ends = np.concatenate([ends for _, ends in parts])
+    return events_in_order(expressions, ends, len(rows.data))
+
+
+def events_in_order(expressions: Ints, ends: Ints, size: int) -> Events:
+    """Events of a text of some size in any order, some perhaps twice."""
     if not len(ends):
         return Events(NONE, NONE)
-    room = len(rows.data) + 2
-    expressions, ends = np.divmod(distinct(expressions * room + ends), room)
+    expressions, ends = np.divmod(distinct(expressions * (size + 2) + ends), size + 2)
     return Events(expressions, ends)
 
 
@@ -67,18 +71,20 @@ def _singles(tables: Tables, rows: Rows) -> _Found:
 
 def _shaped(tables: Tables, rows: Rows, words: Words) -> list[_Found]:
     triggers, ends = _triggers(tables, rows)
+    found = []
+    shapes = distinct(triggers).tolist()
     order = np.argsort(triggers, kind="stable")
     triggers, ends = triggers[order], ends[order]
     where = rows.rows_of(ends)
-    found = []
-    for group in tables.plan.groups:
-        first, last = np.searchsorted(triggers, (group.shape, group.shape + 1)).tolist()
-        hit_rows, hit_ends = where[first:last], ends[first:last]
-        if group.worded:
+    lasts = np.searchsorted(triggers, shapes, side="right").tolist()
+    for shape, first, last in zip(shapes, [0, *lasts], lasts, strict=False):
+        for group in tables.groups[shape]:
+            found += _confirmed(group, rows, words, where[first:last], ends[first:last])
+    if words.contexts:
+        for group in tables.worded:
             beside = words.beside(group.needs)
-            hit_rows, hit_ends = np.append(hit_rows, beside), np.append(hit_ends, rows.ends[beside])
-        if len(hit_rows):
-            found += _confirmed(group, rows, words, hit_rows, hit_ends)
+            if len(beside):
+                found += _confirmed(group, rows, words, beside, rows.ends[beside])
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dlpagent.classifiers.cascade.database import Ints
-from dlpagent.classifiers.cascade.plan import Plan
+from dlpagent.classifiers.cascade.plan import Group, Plan
 from dlpagent.classifiers.cascade.ragged import Ragged
 
 
@@ -15,8 +15,10 @@ from dlpagent.classifiers.cascade.ragged import Ragged
 class Tables:
     """A plan's lists as arrays.
 
-    single, term, family: pattern of a database → expressions or literal families. users: expression →
-    users; a user is a SIT that needs what user_needs says (rows padded with -1). sets: keyword list →
+    single, term, family: pattern of a database → expressions or literal families. groups: shape or
+    family → groups; worded: those that contexts may call for. users: expression →
+    users; a user is a SIT that needs what user_needs says (rows padded with -1). support: element → place
+    in plan.supports; supporting: pattern → expressions. sets: keyword list →
     sets it is in. uses: keyword pattern → places in plan.written.
     """
 
@@ -39,6 +41,10 @@ class Tables:
     use_before: Ints = field(init=False)
     use_after: Ints = field(init=False)
     use_sure: Ints = field(init=False)
+    groups: dict[int, list[Group]] = field(init=False, default_factory=dict)
+    worded: list[Group] = field(init=False)
+    support: dict[str, int] = field(init=False)
+    supporting: Ragged = field(init=False)
     heads: Ints = field(init=False)
     widths: Ints = field(init=False)
 
@@ -50,6 +56,16 @@ class Tables:
         self.shape = np.array(plan.shape_numbers, dtype=np.int64)
         self._users(plan)
         self._keywords(plan)
+        for group in plan.groups:
+            self.groups.setdefault(group.shape, []).append(group)
+        self.worded = [group for group in plan.groups if group.worded]
+        order = {wanted: number for number, wanted in enumerate(plan.supporting.patterns)}
+        lists: list[list[int]] = [[] for _ in order]
+        for one in plan.supports:
+            for number, wanted in zip(one.expressions, one.printed, strict=True):
+                lists[order[wanted]].append(number)
+        self.supporting = Ragged(lists)
+        self.support = {one.element: place for place, one in enumerate(plan.supports)}
         self.heads = np.array(plan.heads, dtype=np.int64)
         self.widths = np.array(plan.widths, dtype=np.int64)
 

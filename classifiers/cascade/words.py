@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,22 +11,23 @@ import numpy.typing as npt
 
 from dlpagent.classifiers.cascade.database import Ints
 from dlpagent.classifiers.cascade.keywords import (
+    ABOUT,
     LOOK,
     LOOK_CASE,
     ODD_BLANKS,
-    ROW,
     SPACED,
+    finder_of,
     flattened,
     stands,
 )
 from dlpagent.classifiers.cascade.ragged import NONE, distinct, is_in
-from dlpagent.classifiers.cascade.rows import Rows, gathered
+from dlpagent.classifiers.cascade.rows import Rows, whole
 from dlpagent.classifiers.cascade.spans import Spans
 from dlpagent.classifiers.cascade.tables import Tables
+from dlpagent.classifiers.normalise import Subject
 
 Bools = npt.NDArray[np.bool_]
-Find = Callable[[str, int], list[tuple[int, int]]]
-"""The hits of an element in a row of the chunk, in code points of the row."""
+AROUND_BYTES = 32
 
 
 @dataclass(slots=True)
@@ -48,8 +49,11 @@ class Words:
         new = wanted[~self._seen[wanted]]
         if not len(new):
             return
+        part = whole(self.rows, new)
+        if part.data is self.rows.data:
+            self._found.clear()
+            self._seen[:] = True
         self._seen[new] = True
-        part = gathered(self.rows, self.rows.starts[new], self.rows.ends[new])
         flat = flattened(part.data, part.separators)
         numbers, ends = self.tables.plan.keywords.scan(flat.data)
         if not len(numbers):
@@ -116,7 +120,7 @@ class Words:
             met[open_] &= is_in(pairs, self.sets())
         return met
 
-    def spans(self, lists: Ints, find: Find) -> dict[int, Spans]:
+    def spans(self, lists: Ints) -> dict[int, Spans]:
         """The exact hits of some lists in the rows looked at: list → spans."""
         numbers, starts, ends = self._all()
         tables, rows = self.tables, self.rows
@@ -127,10 +131,8 @@ class Words:
         hits, uses = hits[keep], uses[keep]
         starts, ends, sure = starts[hits], ends[hits], tables.use_sure[uses]
         held = tables.use_list[uses]
-        in_row = rows.rows_of(ends)
-        pairs = in_row * len(tables.plan.lists) + held
-        again = distinct(pairs[sure == ROW])
-        good = ~is_in(pairs, again)
+        unsure = sure == ABOUT
+        good = ~unsure
         spaced = sure == SPACED
         if not any(bytes([blank]) in rows.data for blank in ODD_BLANKS):
             spaced &= ends - starts != tables.use_size[uses]
@@ -138,17 +140,36 @@ class Words:
         for place in np.flatnonzero(good & look).tolist():
             written = tables.plan.written[uses[place]]
             good[place] = stands(written, rows.data, int(starts[place]), int(ends[place]))
+        last = ends[unsure]
         held, starts, ends = held[good], rows.chars(starts[good]), rows.chars(ends[good])
         searched = [
-            (number, start, end)
-            for row, number in zip(*np.divmod(again, len(tables.plan.lists)), strict=True)
-            for start, end in find(tables.plan.lists[number], int(row))
+            (int(tables.use_list[use]), *span)
+            for use, end in zip(uses[unsure].tolist(), last.tolist(), strict=True)
+            for span in self._around(use, end)
         ]
         if searched:
             more = np.array(searched, dtype=np.int64).T
             held = np.concatenate([held, more[0]])
             starts, ends = np.concatenate([starts, more[1]]), np.concatenate([ends, more[2]])
         return _by_list(held, starts, ends)
+
+    def _around(self, use: int, end: int) -> list[tuple[int, int]]:
+        """The occurrences of a term about an end of a hit, as the reference finds them."""
+        written, data = self.tables.plan.written[use], self.rows.data
+        row = int(self.rows.rows_of(np.array([end]))[0])
+        first, last = int(self.rows.starts[row]), int(self.rows.ends[row])
+        low, high = max(first, end - 4 * written.size - AROUND_BYTES), min(last, end + AROUND_BYTES)
+        while data[low] & 0xC0 == 0x80:
+            low -= 1
+        while data[high] & 0xC0 == 0x80:
+            high += 1
+        text = data[low:high].decode()
+        shift = int(self.rows.chars(np.array([low]))[0])
+        return [
+            (start + shift, end + shift)
+            for start, end in finder_of(written)(Subject.of(text))
+            if (start or low == first) and (end < len(text) or high == last)
+        ]
 
     def _touched(self, starts: Ints, ends: Ints, uses: Ints) -> Bools:
         """Hits of whole words with a neighbour beyond ASCII, of which bytes say too little."""
