@@ -32,13 +32,14 @@ from dlpagent.ports import Classifier
 from dlpagent.records import batch_of_columns
 
 _presidio = import_presidio()
+_Recognizer: Any = _presidio.EntityRecognizer  # typed in some versions, not in others
 _log = logging.getLogger(__name__)
 
 NAME = "dlpagent"
 _NO_KEY = Evidence(bytes(KEY_BYTES))  # evidence is made on the way and thrown away here
 
 
-class SitRecognizer(_presidio.EntityRecognizer):  # type: ignore[misc] - Presidio has no types
+class SitRecognizer(_Recognizer):  # type: ignore[misc]
     """Finds a pack's sensitive information types; the built-in pack when none is given.
 
     sits: only these types (id or name). min_confidence: findings below are not given. cache: a folder

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlpagent.classifiers.sit import Pack
-from dlpagent.errors import ProblemsError
+from dlpagent.errors import Problem, ProblemsError
 from dlpagent.yaml_reader import read_yaml
 
 TABLE = Path(__file__).parent / "presidio_entities.yaml"
@@ -34,8 +34,8 @@ def plain_name(name: str) -> str:
 @functools.cache
 def _known() -> Mapping[str, str]:
     """SIT name → entity name of the table. Raises ProblemsError when the table is broken."""
-    problems: list[object] = []
-    reader = read_yaml(TABLE, problems)  # type: ignore[arg-type]
+    problems: list[Problem] = []
+    reader = read_yaml(TABLE, problems)
     if reader is None:
-        raise ProblemsError(problems)  # type: ignore[arg-type]
+        raise ProblemsError(problems)
     return {name: entity for entity, row in reader.mapping().items() for name in row.texts()}

@@ -17,15 +17,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dlpagent.classifiers.detectors import Sightings, content_path
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.sit import Detector
 from dlpagent.errors import ConfigurationError, Problem, RuleError, missing_extra
-
-if TYPE_CHECKING:
-    from presidio_analyzer import EntityRecognizer
 
 PARAMS: Final = ("recognizer", "form", "entity", "score", "language")
 DEFAULT_SCORE: Final = 0.3
@@ -97,7 +94,7 @@ def _pin_suffix_list() -> None:
     extractor.fallback_to_snapshot = True
 
 
-def _of_class(element: Detector) -> EntityRecognizer:
+def _of_class(element: Detector) -> Any:
     name = str(element.param("recognizer"))
     known = importlib.import_module("presidio_analyzer.predefined_recognizers")
     found = getattr(known, name, None)
@@ -109,11 +106,10 @@ def _of_class(element: Detector) -> EntityRecognizer:
             found=name,
         )
     language = str(element.param("language", "en"))
-    made: EntityRecognizer = found(supported_language=language)
-    return made
+    return found(supported_language=language)
 
 
-def _from_form(element: Detector) -> list[EntityRecognizer]:
+def _from_form(element: Detector) -> list[Any]:
     path = content_path(element, "form")
     registry = import_presidio().RecognizerRegistry()
     try:
@@ -131,7 +127,7 @@ def _from_form(element: Detector) -> list[EntityRecognizer]:
 class RecognizerLooker:
     """Recognizers at work. entities: which of theirs count; none: all."""
 
-    recognizers: Sequence[EntityRecognizer]
+    recognizers: Sequence[Any]
     entities: tuple[str, ...]
     score: float
     _timeouts: _Timeouts = field(init=False)
@@ -153,7 +149,7 @@ class RecognizerLooker:
                 for name in recognizer.supported_entities
                 if not self.entities or name in self.entities
             ]
-            for found in recognizer.analyze(text, wanted, None) or []:  # type: ignore[arg-type]
+            for found in recognizer.analyze(text, wanted, None) or []:
                 if (
                     found.entity_type in wanted
                     and found.score >= self.score

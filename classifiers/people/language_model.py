@@ -30,7 +30,16 @@ KINDS = {
     "PERSON": "PERSON", "PER": "PERSON", "GPE": "LOCATION", "LOC": "LOCATION", "FAC": "LOCATION",
     "ORG": "ORGANIZATION", "NORP": "NRP",
 }  # fmt: skip
-_NEEDED = ("tok2vec", "ner")
+# Of a pipeline only the vectors and the tagger of entities are run.
+_NOT_NEEDED = (
+    "tagger",
+    "parser",
+    "senter",
+    "morphologizer",
+    "attribute_ruler",
+    "lemmatizer",
+    "textcat",
+)
 _BORDER = re.compile(r"\n|[.!?][\"')]*\s")
 
 Span = tuple[int, int]
@@ -68,10 +77,7 @@ def load(model: str) -> Language:
         )
     import spacy  # noqa: PLC0415 - slow to import, and optional
 
-    names = spacy.util.get_model_meta(model)["components"] if Path(model).is_dir() else (
-        spacy.info(model, silent=True)["components"]
-    )  # fmt: skip
-    return spacy.load(model, exclude=[name for name in names if name not in _NEEDED])
+    return spacy.load(model, exclude=_NOT_NEEDED)
 
 
 def entities(model: str, texts: Sequence[str]) -> Iterator[list[Seen]]:

@@ -7,7 +7,7 @@ were chosen on development corpora (docs/named-entities.md), not learned.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dlpagent.classifiers.people.lexicon import Lexicon, lexicon
@@ -79,7 +79,7 @@ def _judged(place: Place, *, titled: bool) -> Iterator[Candidate]:
 # --- what a run is made of ----------------------------------------------------------------------
 
 
-def _by_make(run: list[Word], words: Lexicon) -> tuple[float, str]:
+def _by_make(run: Sequence[Word], words: Lexicon) -> tuple[float, str]:
     """How much a run looks like a name by its words alone."""
     names = [
         word for word in run
