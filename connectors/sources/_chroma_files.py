@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dlpagent.connectors.sources._store_pages import Page, PageSize
+from dlpagent.connectors.sources._store_pages import PageSize, RecordPage
 from dlpagent.connectors.sources._store_rows import Unread
 from dlpagent.errors import SourceError
 
@@ -87,7 +87,7 @@ def collections_in(connection: sqlite3.Connection) -> list[Collection]:
 
 def pages_of(
     connection: sqlite3.Connection, collection: Collection, row: int, seq: int
-) -> Iterator[Page]:
+) -> Iterator[RecordPage]:
     """Pages of ((row, seq), id, fields) behind a row of `embeddings` and an entry of the journal.
 
     Rows keep their numbers when records change, and new ones come behind. The journal's entries
@@ -149,7 +149,7 @@ def _read_up_to(connection: sqlite3.Connection, segment: str) -> int:
 
 def _records(
     connection: sqlite3.Connection, collection: Collection, row: int, limit: int, seq: int
-) -> Page:
+) -> RecordPage:
     # The + keeps SQLite from sorting the whole segment for every page.
     query = """
         SELECT id, embedding_id FROM embeddings
@@ -218,7 +218,7 @@ def as_record(document: Any, uri: Any, metadata: Mapping[str, Any]) -> Mapping[s
 
 def _journal(
     connection: sqlite3.Connection, collection: Collection, row: int, seq: int, limit: int
-) -> Page:
+) -> RecordPage:
     if "embeddings_queue" not in _tables(connection):
         return []
     query = """

@@ -20,7 +20,7 @@ _MAX_DEPTH = 20
 # Every code with its step and what reads its argument; a code that is none has no step.
 _CODES: Sequence[tuple[str, Callable[[BytesIO], Any] | None]] = [
     (found.name, found.arg.reader if found.arg else None) if found else ("", None)
-    for found in (pickletools.code2op.get(chr(code)) for code in range(256))
+    for found in map({one.code: one for one in pickletools.opcodes}.get, map(chr, range(256)))
 ]
 _SIZED = {ord("X"): 4, 0x8C: 1}
 _NUMBERED = {ord("h"): 1, ord("j"): 4, ord("q"): 1, ord("r"): 4, ord("K"): 1, ord("M"): 2}

@@ -143,12 +143,12 @@ def _plain_page(
     )
     wide = len(table.keys)
     rows = _rows(connection, query, [*(after or ()), limit])
-    keys = [list(row[:wide]) for row in rows]
-    values = list(zip(*rows, strict=True))[wide:] if rows else [()] * len(table.columns)
+    numbers = [list(row[:wide]) for row in rows]
+    values = list(zip(*rows, strict=True))[wide:] if rows else []
     return ColumnPage(
-        keys,
-        [",".join(map(str, key)) for key in keys],
-        dict(zip(table.columns, values, strict=True)),
+        numbers,
+        [",".join(map(str, one)) for one in numbers],
+        dict(zip(table.columns, values, strict=False)),
     )
 
 
@@ -174,8 +174,10 @@ def _vec0_page(
         for place, (_, kind) in enumerate(table.metadata)
     ]
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    fields = dict(zip((*table.auxiliary, *table.partitions), values[4:], strict=True))
-    fields |= dict(zip((name for name, _ in table.metadata), metadata, strict=True))
+    fields: dict[str, Sequence[Any]] = dict(
+        zip((*table.auxiliary, *table.partitions), values[4:], strict=True)
+    )
+    fields |= {name: found for (name, _), found in zip(table.metadata, metadata, strict=True)}
     numbers, own = values[0], values[1]
     if any(one is not None for one in own):
         fields["id"] = own

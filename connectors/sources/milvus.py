@@ -14,7 +14,7 @@ import pyarrow as pa
 from dlpagent.connectors.sources import _milvus_lite as lite
 from dlpagent.connectors.sources._http_store import base_url, secret
 from dlpagent.connectors.sources._store_address import Address, address_of, found_or_refused
-from dlpagent.connectors.sources._store_pages import Page, PageSize, content_key
+from dlpagent.connectors.sources._store_pages import PageSize, RecordPage, content_key
 from dlpagent.connectors.sources._store_rows import StoreRows, keyed_batches, with_checkpoints
 from dlpagent.connectors.sources._vector_payload import is_made_up
 from dlpagent.errors import SourceError, missing_extra
@@ -181,7 +181,7 @@ def _is_loaded(client: Any, name: str) -> bool:
     return int(client.get_load_state(name)["state"]) == _LOADED
 
 
-def _pages(client: Any, name: str, start: Any) -> Iterator[Page]:
+def _pages(client: Any, name: str, start: Any) -> Iterator[RecordPage]:
     """Pages in the order of the primary key: a new iterator whenever the size should change."""
     form, size = _form_of(client.describe_collection(name)), PageSize(_FIRST_PAGE, _PAGE)
     after = start
@@ -200,7 +200,7 @@ def _pages(client: Any, name: str, start: Any) -> Iterator[Page]:
             return
 
 
-def _iterated(client: Any, name: str, form: _Form, after: Any, size: int) -> Iterator[Page]:
+def _iterated(client: Any, name: str, form: _Form, after: Any, size: int) -> Iterator[RecordPage]:
     iterator = client.query_iterator(
         name, batch_size=size, filter=_behind(form, after), output_fields=list(form.fields)
     )
@@ -211,7 +211,7 @@ def _iterated(client: Any, name: str, form: _Form, after: Any, size: int) -> Ite
         iterator.close()
 
 
-def _page(found: Sequence[Mapping[str, Any]], form: _Form) -> Page:
+def _page(found: Sequence[Mapping[str, Any]], form: _Form) -> RecordPage:
     ids = [str(record[form.key]) for record in found]
     hidden = {form.key} if form.is_made_up or all(map(is_made_up, ids)) else set()
     return [
