@@ -135,7 +135,11 @@ def test_the_primary_value_does_not_support_itself(tmp_path: Path) -> None:
 def test_a_value_shared_by_rows_counts_for_the_row_that_agrees_best(folder: Path) -> None:
     item = element(folder, primary="Name", any=("Town", "Born"), min=2)
     assert spans(item, "Anna Maria Berg of Kiel, 1971-05-06") == ["Anna Maria Berg"]
+    assert spans(item, "Anna Maria Berg of Old Town, 1980-02-01") == ["Anna Maria Berg"]
     assert spans(item, "Anna Maria Berg of Kiel, 1980-02-01") == []
+    item = element(folder, primary="Name", any=("Town", "Born"), min=0)
+    (seen,) = detector_of(item).look([Subject.of("Anna Maria Berg of Old Town, 1980-02-01")])
+    assert seen.notes == {(0, 15): "same row: Town, Born"}
 
 
 @pytest.mark.parametrize(
