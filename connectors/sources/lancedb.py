@@ -21,7 +21,8 @@ _EXAMPLE = "lancedb:///folder or lancedb:///folder#table"
 # What a table's own ids are usually called; without one of them the row's place is the id.
 _ID_COLUMNS = ("id", "uuid", "_id", "record_id", "pk", "chunk_id", "node_id")
 _SUFFIX = ".lance"
-_PAGE = 1_000
+_FIRST_PAGE, _PAGE = 250, 2_000
+_PAGE_BYTES = 8_000_000
 
 
 class LanceDb:
@@ -33,8 +34,11 @@ class LanceDb:
 
     name = "lancedb"
 
-    def __init__(self, target: str, *, batch_rows: int = 2000) -> None:
-        """target: a path or URI. Raises ConfigurationError for an address it does not know."""
+    def __init__(self, target: str, *, batch_rows: int = 10_000) -> None:
+        """target: a path or URI. Raises ConfigurationError for an address it does not know.
+
+        batch_rows: more than elsewhere, for rows come so fast that each batch's own cost is felt.
+        """
         address: Address | None = None
         if target.startswith("lancedb:"):
             address = address_of(target, _EXAMPLE)
@@ -141,10 +145,24 @@ def _tables(database: Any) -> Iterator[str]:
 
 
 def _scanned(table: Any, first: int) -> Iterator[pa.RecordBatch]:
-    """The columns that hold texts, from a row on; vectors are not read."""
-    columns = _text_columns(table.schema)
-    query = table.search().select(columns).limit(None)
-    yield from (query.offset(first) if first else query).to_batches(_PAGE)
+    """The columns that hold texts, from a row on; vectors are not read.
+
+    Begins with few rows to a batch, and begins anew where it was once it is known how large rows are.
+    """
+    columns, size, row = _text_columns(table.schema), _FIRST_PAGE, first
+    while True:
+        wanted = size
+        query = table.search().select(columns).limit(None)
+        for batch in (query.offset(row) if row else query).to_batches(size):
+            yield batch
+            row += batch.num_rows
+            each = max(1, batch.nbytes // max(1, batch.num_rows))
+            wanted = max(1, min(_PAGE, _PAGE_BYTES // each))
+            if not size // 2 <= wanted <= size * 2:
+                break
+        else:
+            return
+        size = wanted
 
 
 def _text_columns(schema: pa.Schema) -> list[str]:
