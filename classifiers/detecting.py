@@ -6,19 +6,21 @@ evaluator joins what they saw with keywords, proximity and filters, as for every
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
 
-from dlpagent.classifiers.cascade.classifier import CascadeClassifier
 from dlpagent.classifiers.classify import match_batch
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.decoded import DecodingClassifier, first_reading, not_by_model
 from dlpagent.classifiers.detectors import NEED_MODEL, Sightings, detector_of
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import Evidences, Hit, evaluate_in
+from dlpagent.classifiers.set_classifier import SetClassifier
 from dlpagent.classifiers.sit import Detector, Pack, Sit, Union, pattern_refs
 from dlpagent.evidence import Evidence, ValueForm
 from dlpagent.findings import MATCH_SCHEMA, Classified, Incomplete, PackRef
@@ -32,10 +34,27 @@ def classifier_of(pack: Pack, evidence: Evidence, cache: Path | None = None) -> 
     cache: a folder for compiled databases; None compiles them anew in every process.
     """
     compiled = CompiledPack(pack)
-    cascade = CascadeClassifier(compiled, evidence, cache)
+    patterns = pattern_classifier(compiled, evidence, cache)
     return DecodingClassifier(
-        DetectingClassifier(compiled, evidence, cascade) if compiled.detected else cascade
+        DetectingClassifier(compiled, evidence, patterns) if compiled.detected else patterns
     )
+
+
+def pattern_classifier(
+    compiled: CompiledPack, evidence: Evidence, cache: Path | None = None
+) -> Classifier:
+    """The cascade; where Hyperscan is not installed, or not wanted, sets of RE2 in its place.
+
+    Both give the same findings. DLPAGENT_SCANNER=re2 asks for the sets.
+    """
+    if os.environ.get(SCANNER_VARIABLE) == "re2" or find_spec("hyperscan") is None:
+        return SetClassifier(compiled, evidence)
+    from dlpagent.classifiers.cascade.classifier import CascadeClassifier  # noqa: PLC0415
+
+    return CascadeClassifier(compiled, evidence, cache)
+
+
+SCANNER_VARIABLE = "DLPAGENT_SCANNER"
 
 
 @dataclass(slots=True)
@@ -60,8 +79,9 @@ class DetectingClassifier:
 
     def warm_up(self) -> None:
         """Compile, or load from the cache, what the inner classifier needs."""
-        if isinstance(self.inner, CascadeClassifier):
-            self.inner.warm_up()
+        warm_up = getattr(self.inner, "warm_up", None)
+        if warm_up is not None:
+            warm_up()
 
     def classify(self, batch: pa.RecordBatch) -> Classified:
         """Matches in the texts of a batch of RECORD_SCHEMA. See dlpagent.ports.Classifier."""

@@ -10,9 +10,9 @@ import functools
 import hashlib
 from pathlib import Path
 
-from dlpagent.classifiers.cascade.database import read_sealed, write_sealed
 from dlpagent.classifiers.cascade.frozen import from_bytes, to_bytes
 from dlpagent.classifiers.pack import load_pack
+from dlpagent.classifiers.sealed import read_sealed, write_sealed
 from dlpagent.classifiers.sit import (
     AnyOf,
     Detector,

@@ -9,9 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import os
 import platform
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +17,8 @@ from pathlib import Path
 import hyperscan
 import numpy as np
 import numpy.typing as npt
+
+from dlpagent.classifiers.sealed import read_sealed, write_sealed
 
 Ints = npt.NDArray[np.int64]
 Wanted = tuple[bytes, int]
@@ -135,33 +135,6 @@ def processor() -> str:
         line for line in head.splitlines() if line.startswith(("model name", "flags", "Features"))
     ]
     return "\n".join(kept[:2])
-
-
-def read_sealed(place: Path, magic: bytes) -> bytes | None:
-    """What write_sealed() kept, if it is whole and belongs to this user."""
-    try:
-        with place.open("rb") as file:
-            if hasattr(os, "getuid") and os.fstat(file.fileno()).st_uid != os.getuid():
-                return None
-            data = file.read()
-    except OSError:
-        return None
-    body = data[len(magic) + 32 :]
-    if data[: len(magic) + 32] != magic + hashlib.sha256(body).digest():
-        return None
-    return body
-
-
-def write_sealed(place: Path, magic: bytes, body: bytes) -> None:
-    """Keep bytes with a digest, whole or not at all; a cache that cannot be written is done without."""
-    draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
-    try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(magic + hashlib.sha256(body).digest() + body)
-        draft.replace(place)
-    except OSError:
-        draft.unlink(missing_ok=True)
 
 
 def _load(folder: Path | None, patterns: Sequence[Wanted]) -> hyperscan.Database | None:

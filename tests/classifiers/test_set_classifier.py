@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import pickle
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dlpagent.classifiers.classify import ReferenceClassifier
 from dlpagent.classifiers.compiled import CompiledPack
+from dlpagent.classifiers.detecting import pattern_classifier
 from dlpagent.classifiers.pack import builtin_pack
 from dlpagent.classifiers.set_classifier import ExpressionSet, SetClassifier
 from dlpagent.evidence import Evidence
@@ -99,3 +103,21 @@ def test_starved_sets_find_the_same_as_the_reference() -> None:
 def test_a_copy_in_another_process_finds_the_same() -> None:
     copy = pickle.loads(pickle.dumps(by_sets()))  # noqa: S301 - what was just made
     assert assert_same(copy, records(["my card is 4111 1111 1111 1111"])) > 0
+
+
+def test_a_machine_without_hyperscan_classifies_all_the_same() -> None:
+    code = (
+        "import sys; sys.modules['hyperscan'] = None\n"
+        "from dlpagent.classifiers.detecting import pattern_classifier\n"
+        "import importlib.util as u; real = u.find_spec\n"
+        "import dlpagent.classifiers.detecting as d\n"
+        "d.find_spec = lambda name: None if name == 'hyperscan' else real(name)\n"
+        "import dlpagent; found = dlpagent.open_pack().classify('my credit card is 4111 1111 1111 1111')\n"
+        "assert 'Credit Card Number' in {item.sit for item in found}\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_sets_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLPAGENT_SCANNER", "re2")
+    assert isinstance(pattern_classifier(compiled(), EVIDENCE), SetClassifier)
