@@ -21,11 +21,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dlpagent.classifiers.cascade.classifier import CascadeClassifier
+from dlpagent.classifiers.detecting import classifier_of
 from dlpagent.classifiers.evaluation import Counts, Document, Figures, per_mb
 from dlpagent.classifiers.evaluation_matching import TypeMap
 from dlpagent.evidence import KEY_BYTES, Evidence
 from dlpagent.findings import LEVEL_FLOOR
+from dlpagent.ports import Classifier
 from dlpagent.service.corpora import read_corpora, read_map, read_sources
 from dlpagent.service.eval_view import HEAD, by_size, cells, floor_name, interval
 from dlpagent.service.evaluating import (
@@ -36,6 +37,7 @@ from dlpagent.service.evaluating import (
     unknown_names,
     write_predictions,
 )
+from dlpagent.service.ner import choose
 from dlpagent.service.packs import BUILTIN_NAME, load_packs
 from dlpagent.service.settings import Home
 
@@ -65,15 +67,15 @@ def main() -> None:
     sources = asked.corpora / "sources.json"
     labelled = read_sources([sources])
     documents = read_corpora([str(asked.corpora)], by="mode")
-    pack = load_packs([BUILTIN_NAME], "extended")
+    # with the extra `ner`, persons are looked for, too
+    pack = choose(load_packs([BUILTIN_NAME], "extended"), "auto").pack
     for name in unknown_names(pack, types):
         sys.stderr.write(f"map.json: {name} is no SIT of the pack\n")
     for name in unmapped_secrets(pack, types):
         sys.stderr.write(f"map.json: {name} finds secrets and is not mapped to SECRET\n")
-    classifier = CascadeClassifier.of(
+    classifier = classifier_of(
         pack, Evidence(secrets.token_bytes(KEY_BYTES)), Home.of_environment().path / "cache"
     )
-    classifier.warm_up()
     found = predict(documents, classifier, pack.sit_names, types)
     if asked.predictions:
         write_predictions(asked.predictions, documents, found)
@@ -85,7 +87,7 @@ def main() -> None:
     asked.output.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def judged_held_out(classifier: CascadeClassifier, pack: Any, types: TypeMap) -> Report:
+def judged_held_out(classifier: Classifier, pack: Any, types: TypeMap) -> Report:
     """The figures on texts of held_out.py, drawn anew with its seed."""
     with TemporaryDirectory() as folder:
         held_out.write(Path(folder))
