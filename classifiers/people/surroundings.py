@@ -122,12 +122,12 @@ _KIN = re.compile(
     r"|eyes|face|hand|heart|room|doctor|lawyer)\b"
 )
 _DOES = re.compile(
-    r" (?:is a \d|is (?:very|so|always|such|my|his|her|our|married|pregnant|retired|allergic)\b|said|says"
+    r" (?:is a \d+|is (?:very|so|always|such|my|his|her|our|married|pregnant|retired|allergic)|said|says"
     r"|told|asked|asks|replied|wrote|writes|flew|had given|was born|lives|lived|works at|worked|called"
     r"|calls|explained|added|sang|sings|thinks|thought|wants|wanted|married|died|grew up|recommended"
     r"|mentioned|suggested|shouted|whispered|smiled|laughed|nodded|cried|began (?:\w+ing|to)|spent|likes"
-    r"|loves|hates|knows|knew|met|went|came|sat|stood|joined us|feels|felt|hopes|believes|turned \d"
-    r"|just has|just got|and (?:I|me|my)\b|speak\b|has been|is from)"
+    r"|loves|hates|knows|knew|met|went|came|sat|stood|joined us|feels|felt|hopes|believes|turned \d+"
+    r"|just has|just got|and (?:I|me|my)|speak|has been|is from)\b"
 )
 _ASKED = re.compile(
     r",? (?:can|could|would|will|please|do you|are you|did you|have you|I|I'm|we|what|how)\b"

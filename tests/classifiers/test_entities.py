@@ -75,6 +75,13 @@ def test_the_model_sees_only_what_stands_around_unsure_candidates() -> None:
     assert end < text.index("Maria")
 
 
+def test_the_english_model_is_not_asked_about_other_languages() -> None:
+    looker = open_detector(element("PERSON"))
+    before = looker.engine.figures.model_chars
+    (found,) = looker.look([Subject.of("Das ist der Bericht von Trivo und nicht die Rechnung.")])
+    assert (looker.engine.figures.model_chars, found.skipped) == (before, "")
+
+
 def test_windows_that_meet_are_one() -> None:
     near = [
         Candidate(0, 5, 0.5, ""),

@@ -13,6 +13,7 @@ from dlpagent.classifiers.people.language_model import (
     OVERLAP_CHARS,
     PIECE_CHARS,
     entities,
+    reads_as_english,
     split,
 )
 from dlpagent.errors import ConfigurationError
@@ -41,6 +42,20 @@ def test_a_long_text_gives_every_entity_once_at_its_place() -> None:
     persons = [text[item.start : item.end] for item in found if item.label == "PERSON"]
     assert persons.count("Barack Obama") == 200
     assert len({(item.start, item.end) for item in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("The meeting with Angela is on Monday.", True),
+        ("Das Treffen mit Angela ist am Montag und nicht im Büro.", False),
+        ("La reunión con Angela es el lunes en la oficina.", False),
+        ("Angela Merkel", True),
+        ("I said: das ist ja gut, and they laughed at it for an hour.", True),
+    ],
+)
+def test_a_text_in_another_language_does_not_read_as_english(text: str, wanted: bool) -> None:
+    assert reads_as_english(text) is wanted
 
 
 def test_a_model_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
