@@ -74,7 +74,8 @@ def _records(found: dict[str, Any]) -> Iterator[tuple[str, Fields]]:
     documents = found.get("documents") or [None] * len(ids)
     metadatas = found.get("metadatas") or [None] * len(ids)
     for one, document, metadata in zip(ids, documents, metadatas, strict=True):
-        yield one, as_record(document, None, metadata or {})
+        # The server gives fields in another order each time: parts must always be in the same.
+        yield one, as_record(document, None, dict(sorted((metadata or {}).items())))
 
 
 def _databases(tenant: str) -> str:

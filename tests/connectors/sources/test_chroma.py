@@ -272,6 +272,25 @@ def test_writes_to_a_server_meanwhile_make_nothing_be_missed(
     )
 
 
+def test_fields_of_a_server_are_parts_in_the_order_of_their_names(
+    served: tuple[Any, int],
+) -> None:
+    collection = served[0].create_collection("docs", embedding_function=None)
+    names = ["source", "page", "author", "topic", "kind", "zone"]
+    collection.add(
+        ids=[key(n) for n in range(50)],
+        embeddings=[[0.0, 1.0]] * 50,
+        documents=["hi"] * 50,
+        metadatas=[{name: f"{name} {n}" for name in names} for n in range(50)],
+    )
+    parts: dict[str, list[str]] = {}
+    for row in each_row(Chroma(f"chroma://127.0.0.1:{served[1]}")):
+        parts.setdefault(row["record_id"], []).append(row["part"])
+    expected = ["document", *(f"metadata.{name}" for name in sorted(names))]
+    assert all(found == expected for found in parts.values())
+    assert len(parts) == 50
+
+
 def test_the_change_key_of_a_server_is_made_of_its_content(served: tuple[Any, int]) -> None:
     store = Store(served[0], {"a": "1", "b": "2"})
     target = f"chroma://127.0.0.1:{served[1]}#docs"
