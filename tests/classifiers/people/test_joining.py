@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from dlpagent.classifiers.people.joining import MODEL_ALONE, Name, Seen, names
 
 
@@ -46,3 +50,32 @@ def test_names_do_not_overlap_and_come_in_order() -> None:
     text = "Maria Gonzalez and Peter Novak"
     found = names(text, [Seen(0, 20, "PERSON"), Seen(6, 14, "PERSON")])
     assert [(item.start, item.end) for item in found] == [(0, 14), (19, 30)]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "Maria Gonzalez, ",
+        "I I ",
+        "Maria Gonzalez\n\n\n\n",
+        "Anna and ",
+        "mr. a, b, c ",
+        "Van de la ",
+    ],
+)
+def test_time_grows_with_the_text_and_not_with_its_square(piece: str) -> None:
+    def cost(many: int) -> float:
+        text = piece * many
+        seen = [Seen(at, at + 5, "PERSON") for at in range(0, len(text) - 8, 64)]
+        began = time.process_time()
+        names(text, seen)
+        return time.process_time() - began
+
+    cost(50)
+    assert cost(4_000) < 12 * max(cost(1_000), 0.05)
+
+
+def test_a_flood_of_line_breaks_behind_a_name_is_passed_quickly() -> None:
+    began = time.process_time()
+    assert len(names("Maria Gonzalez" + "\n" * 100_000 + "1", [])) == 1
+    assert time.process_time() - began < 2
