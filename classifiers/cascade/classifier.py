@@ -15,6 +15,7 @@ from dlpagent.classifiers.cascade.engine import Engine, Reader
 from dlpagent.classifiers.cascade.found import matches_of
 from dlpagent.classifiers.cascade.plan import Plan
 from dlpagent.classifiers.cascade.plan_cache import databases_of, is_known, known_plan
+from dlpagent.classifiers.cascade.repeats import repeats_of
 from dlpagent.classifiers.cascade.rows import rows_of_texts
 from dlpagent.classifiers.classify import ReferenceClassifier
 from dlpagent.classifiers.compiled import CompiledPack
@@ -91,8 +92,15 @@ class CascadeClassifier:
             return self._read(batch)
 
     def _read(self, batch: pa.RecordBatch) -> Classified:
-        reader = Reader(self._engine(), batch.column("text"), batch.column("context"))
-        found = [reader.read(rows) for rows in rows_of_texts(batch.column("text"))]
+        texts, contexts = batch.column("text"), batch.column("context")
+        repeats = repeats_of(texts, contexts)
+        if repeats is None:
+            return self._read_all(texts, contexts)
+        return repeats.spread(self._read_all(repeats.texts, repeats.contexts))
+
+    def _read_all(self, texts: pa.Array, contexts: pa.Array) -> Classified:
+        reader = Reader(self._engine(), texts, contexts)
+        found = [reader.read(rows) for rows in rows_of_texts(texts)]
         return Classified(
             matches_of(self.compiled.sits, found, self.evidence),
             tuple(one for part in found for one in part.incomplete),

@@ -94,7 +94,8 @@ class Decider:
                 if held.any():
                     found.append((places.only(held), ranks[held]))
         if not found:
-            return self._timed_out_only(sit)
+            self._timed_out_only(sit)
+            return None
         places, ranks = _best(found)
         return self._kept(sit, places, np.array(order, dtype=np.int64)[ranks])
 

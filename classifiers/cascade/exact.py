@@ -150,11 +150,10 @@ def search_in(pattern: str) -> Match:
     The binding's own search costs twice as much as its inner one, for the match object.
     """
     far, near = _compiled(pattern), _compiled(f"(?s:.*?){pattern}")
-    searches = getattr(far, "_regexp", None), getattr(near, "_regexp", None)
     anchors = getattr(re2, "_Anchor", None)
-    if None in searches or anchors is None:
+    if anchors is None or not hasattr(far, "_regexp"):
         return lambda data, start, end: _searched(far, data, start, end)
-    search, match = (one.Match for one in searches)
+    search, match = far._regexp.Match, near._regexp.Match
     anywhere, at_start = anchors.UNANCHORED, anchors.ANCHOR_START
     left = FEW_SEARCHES
 

@@ -66,9 +66,9 @@ def rate(text: str) -> float:
     if len(text) < 3:
         return float(sum(count for three, count in ordinary.RATES.items() if text in three[:2]))
     threes = [text[place : place + 3] for place in range(len(text) - 2)]
-    known = min(ordinary.RATES.get(three, ordinary.LEAST / 8) for three in threes)
+    known: float = min(ordinary.RATES.get(three, ordinary.LEAST / 8) for three in threes)
     # a longer literal is rarer than each of its triples
-    return known / 2 ** min(6, len(text) - 3)
+    return known * 0.5 ** min(6, len(text) - 3)
 
 
 def _proven(found: Strings, node: Node, pattern: Automaton) -> tuple[str, ...]:

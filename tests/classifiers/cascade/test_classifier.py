@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dlpagent.classifiers.cascade.classifier import CascadeClassifier
 from dlpagent.classifiers.classify import ReferenceClassifier
 from dlpagent.classifiers.pack import builtin_pack
-from dlpagent.classifiers.sit import Pack, Sit, pattern_refs
+from dlpagent.classifiers.sit import Keyword, Pack, Regex, Sit, pattern_refs
 from dlpagent.evidence import Evidence
 from dlpagent.records import batch_of_columns
 
@@ -202,12 +202,30 @@ def test_a_batch_that_is_a_slice_is_read_from_where_it_starts(cascade: CascadeCl
     assert_same(cascade, reference(), whole.slice(1, len(texts)))
 
 
-def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
-    sits = dict(list(pack().sits.items())[:2])
-    names = {ref for sit in sits.values() for one in sit.patterns for ref in pattern_refs(one)}
-    small = replace(
-        pack(), sits=sits, elements={name: pack().elements[name] for name in sorted(names)}
+def two_sits() -> Pack:
+    """A pack of two SITs that name patterns and keywords only, all of them at hand."""
+    elements = pack().elements
+    named = {
+        sit.id: {ref for one in sit.patterns for ref in pattern_refs(one)}
+        for sit in pack().sits.values()
+        if sit.examples and sit.patterns and not sit.filters
+    }
+    simple = [
+        key
+        for key, names in named.items()
+        if all(isinstance(elements[name], (Regex, Keyword)) for name in names)
+        and not any(one.filters for one in pack().sits[key].patterns)
+    ][:2]
+    names = sorted({name for key in simple for name in named[key]})
+    return replace(
+        pack(),
+        sits={key: pack().sits[key] for key in simple},
+        elements={name: elements[name] for name in names},
     )
+
+
+def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+    small = two_sits()
     texts = batch_of([item.text for sit in small.sits.values() for item in sit.examples])
     expected = CascadeClassifier.of(small, EVIDENCE).classify(texts).matches
     CascadeClassifier.of(small, EVIDENCE, tmp_path).classify(texts)
