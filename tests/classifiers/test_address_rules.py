@@ -31,7 +31,9 @@ def test_there_are_47_countries_and_the_bundle_holds_the_streets_of_each(pack: P
     assert len(countries) == 47
     union = pack.elements["Union_streets"]
     assert isinstance(union, Union)
-    assert {pattern.primary for sit in countries for pattern in sit.patterns} <= set(union.of)
+    primaries = {pattern.primary for sit in countries for pattern in sit.patterns}
+    # what may be many things outside of Greenland is left to its own type
+    assert primaries - {"Postcode_greenland"} <= set(union.of)
 
 
 @pytest.mark.parametrize(
