@@ -32,7 +32,7 @@ from dlpagent.findings import (
 )
 from dlpagent.ports import Classifier
 from dlpagent.records import batch_of_columns
-from dlpagent.service.ner import Ner, choose
+from dlpagent.service.ner import Ner
 from dlpagent.service.packs import BUILTIN_NAME, above, load_packs
 from dlpagent.service.session import parse_level
 from dlpagent.service.settings import Home
@@ -212,7 +212,7 @@ def open_pack(
     """
     home = Home.of_environment()
     wanted = [os.fspath(name) for name in names] or [BUILTIN_NAME]
-    pack = choose(load_packs(wanted, profile, home.path / "cache"), ner).pack
+    pack = load_packs(wanted, profile, home.path / "cache", ner)
     floor = parse_level(str(min_confidence))
     if floor > 1:
         pack = above(pack, floor)

@@ -37,7 +37,6 @@ from dlpagent.service.evaluating import (
     unknown_names,
     write_predictions,
 )
-from dlpagent.service.ner import choose
 from dlpagent.service.packs import BUILTIN_NAME, load_packs
 from dlpagent.service.settings import Home
 
@@ -68,7 +67,7 @@ def main() -> None:
     labelled = read_sources([sources])
     documents = read_corpora([str(asked.corpora)], by="mode")
     # with the extra `ner`, persons are looked for, too
-    pack = choose(load_packs([BUILTIN_NAME], "extended"), "auto").pack
+    pack = load_packs([BUILTIN_NAME], "extended", ner="auto")
     for name in unknown_names(pack, types):
         sys.stderr.write(f"map.json: {name} is no SIT of the pack\n")
     for name in unmapped_secrets(pack, types):
