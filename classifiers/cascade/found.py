@@ -63,23 +63,24 @@ def matches_of(
     known: dict[tuple[str, str], tuple[str, str]] = {}
     shown: list[str] = []
     keys: list[str] = []
-    forms = [sit.value for sit in sits]
     values = (value for one in parts for value in one.values)
     for value, number in zip(values, numbers.tolist(), strict=True):
-        form = forms[number]
+        form = sits[number].value
         pair = known.get((value, form))
         if pair is None:
             pair = known[value, form] = masked(value, form), evidence.key(value, form)
         shown.append(pair[0])
         keys.append(pair[1])
-    confidences = [np.array([pattern.confidence for pattern in sit.patterns]) for sit in sits]
-    first = np.cumsum([len(one) for one in confidences]) - [len(one) for one in confidences]
+    confidences = [
+        sits[number].patterns[pattern].confidence
+        for number, pattern in zip(numbers.tolist(), patterns.tolist(), strict=True)
+    ]
     columns = [
         pa.array(rows.astype(np.uint32)),
         pa.array(starts),
         pa.array(ends),
         _names(sits, numbers),
-        pa.array(np.concatenate(confidences)[first[numbers] + patterns].astype(np.uint8)),
+        pa.array(confidences, pa.uint8()),
         pa.array(patterns.astype(np.int16)),
         pa.array(shown, pa.string()),
         pa.array(keys, pa.string()),
