@@ -7,11 +7,12 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dlpagent.classifiers.cascade.database import Database, read_sealed, write_sealed
+from dlpagent.classifiers.cascade.database import Database
 from dlpagent.classifiers.cascade.frozen import from_bytes, to_bytes
 from dlpagent.classifiers.cascade.keywords import Written
 from dlpagent.classifiers.cascade.plan import Group, Plan, Support, plan_of
 from dlpagent.classifiers.pack import with_hash
+from dlpagent.classifiers.sealed import read_sealed, write_sealed
 from dlpagent.classifiers.sit import Pack, Sit
 
 _MAGIC = b"dlpagent plan 3\n"
