@@ -135,8 +135,7 @@ def finder_of(
     return Finder(first, inner, matcher.before_chars, matcher.group, width, least, accepts)
 
 
-SHORT_BYTES, LONG_BYTES = 160, 4_096
-FEW_SEARCHES = 1_000
+LONG_BYTES = 4_096
 SMALL_BYTES = 8 << 20
 
 
@@ -144,9 +143,9 @@ SMALL_BYTES = 8 << 20
 def search_in(pattern: str) -> Match:
     """Searches data from a place up to another: the spans of all groups, or None.
 
-    What stands before and behind still counts as context. In short windows, and while a pattern is
-    seldom searched for, making the states of RE2's automaton would be most of the work. A lazy prefix
-    makes the search an anchored one, for which RE2 asks the automaton only in long texts.
+    What stands before and behind still counts as context. In windows, making the states of RE2's
+    automaton would be most of the work. A lazy prefix makes the search an anchored one, for which RE2
+    asks the automaton only where the text is long for the pattern.
     The binding's own search costs twice as much as its inner one, for the match object.
     """
     far, near = _compiled(pattern), _compiled(f"(?s:.*?){pattern}")
@@ -155,13 +154,11 @@ def search_in(pattern: str) -> Match:
         return lambda data, start, end: _searched(far, data, start, end)
     search, match = far._regexp.Match, near._regexp.Match
     anywhere, at_start = anchors.UNANCHORED, anchors.ANCHOR_START
-    left = FEW_SEARCHES
 
     def found(data: bytes, start: int, end: int) -> Spans | None:
-        nonlocal left
-        if end - start <= SHORT_BYTES or (left > 0 and end - start <= LONG_BYTES):
-            left -= 1
-            spans: Spans = match(at_start, data, start, end)
+        spans: Spans
+        if end - start <= LONG_BYTES:
+            spans = match(at_start, data, start, end)
         else:
             spans = search(anywhere, data, start, end)
         return None if spans[0][0] < 0 else spans
