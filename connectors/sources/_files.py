@@ -62,7 +62,12 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def head_of(path: Path, size_bytes: int = 4096) -> bytes:
-    """The first bytes of a file, or none when it cannot be read: for recognising only."""
+    """The first bytes of a file, or none when it cannot be read: for recognising only.
+
+    Only of a file: whoever opens a pipe waits until somebody writes to it.
+    """
+    if not path.is_file():
+        return b""
     try:
         with path.open("rb") as file:
             return file.read(size_bytes)
