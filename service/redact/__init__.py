@@ -1,0 +1,1 @@
+"""Clean copies of data: what was found is masked, tokenised or encrypted, everything else is kept."""
