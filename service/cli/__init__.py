@@ -9,7 +9,18 @@ import typer
 
 from dlpagent import __version__
 from dlpagent.errors import DlpAgentError, ExitCode
-from dlpagent.service.cli import bench, edm, evals, explain, push, quickstart, rules, scan, sweeps
+from dlpagent.service.cli import (
+    bench,
+    edm,
+    evals,
+    explain,
+    push,
+    quickstart,
+    redact,
+    rules,
+    scan,
+    sweeps,
+)
 
 app = typer.Typer(
     name="dlpagent",
@@ -41,6 +52,7 @@ def _options(
 app.command("quickstart")(quickstart.quickstart)
 app.command("scan")(scan.scan)
 app.add_typer(sweeps.app, name="sweep")
+app.command("redact")(redact.redact)
 app.command("push")(push.push)
 app.add_typer(rules.app, name="rules")
 app.add_typer(edm.app, name="edm")
