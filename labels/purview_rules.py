@@ -1,8 +1,8 @@
-"""Purview's DLP rules and auto-label rules, as PowerShell prints them, to and from a policy.
+"""Purview's DLP rules and auto-label rules, as PowerShell prints them, made a policy.
 
 Read: one object or a list of Get-DlpComplianceRule, Get-DlpCompliancePolicy,
 Get-AutoSensitivityLabelRule and Get-AutoSensitivityLabelPolicy through ConvertTo-Json, or the bare
-value of an AdvancedRule. Written: objects whose keys are the parameters of the New- cmdlets.
+value of an AdvancedRule. dlpagent.labels.purview_export is the way back.
 Whatever is set in an object and has no counterpart here is noted, never dropped in silence.
 """
 
@@ -19,12 +19,10 @@ from dlpagent.labels.advanced_rule import (
     UNLABELLED,
     ConditionImport,
     Lost,
-    advanced_rule,
-    groups_of,
     lenient_json,
 )
 from dlpagent.labels.conditions import All, Condition
-from dlpagent.labels.locations import EVERYTHING, Location
+from dlpagent.labels.locations import Location
 from dlpagent.labels.policy import Action, AutoLabel, Policy, Rule
 from dlpagent.labels.taxonomy import Taxonomy, as_guid
 from dlpagent.violations import Mode, Severity, stable_id
@@ -33,11 +31,6 @@ _MODES: dict[str, Mode] = {
     "enable": "enforce",
     "testwithnotifications": "simulate",
     "testwithoutnotifications": "simulate",
-}
-_PURVIEW_MODES: dict[Mode, str] = {
-    "enforce": "Enable",
-    "audit": "TestWithoutNotifications",
-    "simulate": "TestWithoutNotifications",
 }
 _FLAGS: dict[str, Action] = {
     "blockaccess": "block",
@@ -48,13 +41,6 @@ _FLAGS: dict[str, Action] = {
     "quarantine": "quarantine",
 }
 _SETTINGS: dict[str, Action] = {"block": "block", "warn": "warn", "audit": "audit"}
-_WRITTEN: dict[Action, tuple[str, Any]] = {
-    "block": ("BlockAccess", True),
-    "notify": ("NotifyUser", ["LastModifier"]),
-    "warn": ("NotifyAllowOverride", ["WithJustification"]),
-    "alert": ("GenerateAlert", ["SiteAdmin"]),
-    "quarantine": ("Quarantine", True),
-}
 # What says nothing of when a rule fires or what it does.
 _PLAIN = frozenset(
     """
@@ -81,14 +67,6 @@ class Imported:
     """A policy made of Purview's rules and everything in which it differs from them."""
 
     policy: Policy
-    notes: tuple[Problem, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """Objects for Purview's cmdlets, and what could not be said in them."""
-
-    objects: tuple[dict[str, Any], ...]
     notes: tuple[Problem, ...]
 
 
@@ -136,49 +114,6 @@ def import_rules(
         else:
             rules.append(_rule(entry, parent, found, reader, where, number, locations))
     return _as_policy(entries, policies, _apart(rules), autos, reader, name)
-
-
-def export_rules(policy: Policy) -> Exported:
-    """The policy's rules and auto-labels as objects for New-DlpComplianceRule and
-    New-AutoSensitivityLabelRule; a rule whose meaning Purview cannot say is left out and noted."""
-    notes: list[Problem] = []
-    objects = [_policy_object(policy)]
-    for rule in policy.rules:
-        missing = [*_inexpressible(rule)]
-        try:
-            if rule.conditions:
-                value = advanced_rule(rule.conditions, policy.taxonomy)
-        except ValueError as error:
-            missing.append(str(error))
-        if missing:
-            text = f"rule {rule.name}: not exported: Purview has no {', no '.join(missing)}"
-            notes.append(Problem(policy.file, rule.line, text))
-            continue
-        notes += _softer(policy, rule)
-        objects.append(_rule_object(policy, rule, value))
-    for auto in policy.auto_labels:
-        groups = groups_of(auto.conditions, policy.taxonomy)
-        if groups is None:
-            text = f"auto-label {auto.label.name}: not exported: Purview takes two levels of groups"
-            notes.append(Problem(policy.file, 1, text))
-            continue
-        objects.append(
-            {
-                "Name": f"{policy.name}: {auto.label.name}",
-                "Policy": policy.name,
-                "ApplySensitivityLabel": auto.label.id,
-                CONTENT: groups,
-            }
-        )
-    return Exported(tuple(objects), tuple(notes))
-
-
-def exported_json(exported: Exported) -> str:
-    """The objects as JSON text, ready for ConvertFrom-Json."""
-    return json.dumps(exported.objects, indent=2, ensure_ascii=False) + "\n"
-
-
-# --- in ------------------------------------------------------------------------------------------
 
 
 def _entries(data: bytes | str, file: str) -> list[dict[str, Any]]:
@@ -413,48 +348,3 @@ def _is(value: Any) -> bool:
 def _is_set(value: Any) -> bool:
     """Whether a property says anything: PowerShell prints all there are, most of them empty."""
     return value not in (None, False, "", [], {}, 0) and str(value).casefold() != "false"
-
-
-# --- out -----------------------------------------------------------------------------------------
-
-
-def _policy_object(policy: Policy) -> dict[str, Any]:
-    value = {"Name": policy.name, "Guid": policy.id, "Mode": _PURVIEW_MODES[policy.mode]}
-    return value | ({"Comment": policy.description} if policy.description else {})
-
-
-def _inexpressible(rule: Rule) -> Iterator[str]:
-    if rule.ceiling:
-        yield "ceilings"
-    for name, globs in (("apps", rule.apps), ("users", rule.users), ("assets", rule.assets)):
-        if globs != EVERYTHING:
-            yield f"patterns of {name}"
-
-
-def _softer(policy: Policy, rule: Rule) -> Iterator[Problem]:
-    """What a rule loses although its condition is whole."""
-    without = [action for action in rule.actions if action not in _WRITTEN and action != "audit"]
-    if without:
-        text = f"rule {rule.name}: actions without counterpart: {', '.join(without)}"
-        yield Problem(policy.file, rule.line, text, severity="warning")
-    if policy.mode_of(rule) == "audit":
-        text = f"rule {rule.name}: Purview has no audit mode; it is exported as a test"
-        yield Problem(policy.file, rule.line, text, severity="warning")
-    if rule.locations != ("any",):
-        text = f"rule {rule.name}: its places are not exported: {', '.join(rule.locations)}"
-        remedy = "Set the locations of the policy in Purview."
-        yield Problem(policy.file, rule.line, text, remedy=remedy, severity="warning")
-
-
-def _rule_object(policy: Policy, rule: Rule, value: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"Name": rule.name, "Guid": rule.id, "Policy": policy.name}
-    if rule.description:
-        found["Comment"] = rule.description
-    found["ReportSeverityLevel"] = rule.severity.capitalize()
-    if rule.mode:
-        found["Mode"] = _PURVIEW_MODES[rule.mode]
-    for action in rule.actions:
-        if action in _WRITTEN:
-            key, setting = _WRITTEN[action]
-            found[key] = setting
-    return found | {"IsAdvancedRule": True, "AdvancedRule": json.dumps(value, ensure_ascii=False)}

@@ -8,7 +8,8 @@ from dlpagent.errors import ConfigurationError
 from dlpagent.labels.conditions import All, AnyOf, Not, SitCondition
 from dlpagent.labels.policy_text import policy_yaml
 from dlpagent.labels.policy_yaml import parse_policy
-from dlpagent.labels.purview_rules import COPILOT_ID, export_rules, exported_json, import_rules
+from dlpagent.labels.purview_export import export_rules, exported_json
+from dlpagent.labels.purview_rules import COPILOT_ID, import_rules
 from dlpagent.labels.taxonomy_files import load_taxonomy
 from dlpagent.violations import SitRef
 
@@ -173,7 +174,7 @@ def test_disabled_rules_and_rules_with_nothing_usable_are_left_out_and_named():
 @pytest.mark.parametrize("data", ["", "{", "[]", "{}", "5", '"x"', '{"Name": "r"}', b"\xff\xfe",
                                   '[{"Name": "r", "AdvancedRule": "{"}]'])  # fmt: skip
 def test_a_file_without_a_usable_rule_is_refused_with_a_remedy(data):
-    with pytest.raises(ConfigurationError, match="r.json"):
+    with pytest.raises(ConfigurationError, match=r"r\.json"):
         import_rules(data, "r.json", taxonomy=TAXONOMY, sit_names=SITS)
 
 
