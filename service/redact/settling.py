@@ -46,7 +46,7 @@ class Settled(NamedTuple):
     problem: str | None = None
 
 
-def settle(raws: Sequence[str], read: Reader[str], rewriter: Rewriter) -> list[Settled]:
+def settle(raws: Sequence[str], read: Reader, rewriter: Rewriter) -> list[Settled]:
     """The records rewritten until they stay as they are."""
     now = list(raws)
     problems: dict[int, str] = {}
