@@ -24,6 +24,9 @@ _PIECE = re.compile(rf"[A-Za-z0-9]{{{MIN_CHARS},}}={{0,2}}")
 _HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2}){9,})")
 _DUMP = re.compile(r"(?<![0-9A-Za-z:+/_=-])[0-9A-Fa-f]{2}(?:[ :][0-9A-Fa-f]{2}){8,}+")
 _HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+# The other 12 signs stand for 52 and more: octets that begin with them are beyond ASCII. So a row of
+# digits and dashes, which is what numbers look like, is not tried.
+_LETTER = re.compile("[A-Za-z]")
 _SHORT_CHARS = 12
 _URL_SAFE = str.maketrans("-_", "+/", "\r\n\t =")
 
@@ -38,7 +41,7 @@ def _runs(text: str) -> Iterator[Edit]:
         found = _decoded(match[0])
         if found is not None:
             yield match.start(), match.end(), *found
-        elif len(match[0]) <= MAX_SPLIT_CHARS:
+        elif len(match[0]) <= MAX_SPLIT_CHARS and _LETTER.search(match[0]):
             yield from _pieces(match[0], match.start())
 
 
@@ -66,6 +69,8 @@ def _decoded(run: str) -> tuple[str, int] | None:
         text = _text(bytes.fromhex(hexadecimal[1]))
         if text is not None:
             return text, BIT["hexadecimal"]
+    if not _LETTER.search(run):
+        return None
     signs = run.translate(_URL_SAFE)
     # what binary content begins with is no text: a picture costs no more than this look
     if _text(_octets(signs[:64]), cut=True) is None:
