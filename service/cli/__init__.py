@@ -14,6 +14,7 @@ from dlpagent.service.cli import (
     edm,
     evals,
     explain,
+    policies,
     push,
     quickstart,
     redact,
@@ -55,6 +56,7 @@ app.add_typer(sweeps.app, name="sweep")
 app.command("redact")(redact.redact)
 app.command("push")(push.push)
 app.add_typer(rules.app, name="rules")
+app.add_typer(policies.app, name="policy")
 app.add_typer(edm.app, name="edm")
 app.command("explain")(explain.explain)
 app.command("eval")(evals.evaluate)
