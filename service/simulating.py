@@ -3,7 +3,8 @@
 A state keeps all findings, and per asset which roles and labels its records have; not which record
 has which, nor users. Where that matters a record is decided on under every possibility: a rule that
 fires under all of them fires for certain, one that fires under some may fire. Assets that are one
-item (documents, training files) lack nothing: they are decided on exactly as by a sweep.
+item (documents, training files) lack nothing: they are decided on exactly as by a sweep. A record is
+taken to be of its asset's app where the asset names one.
 """
 
 from __future__ import annotations
