@@ -61,7 +61,8 @@ class Corpus:
     def texts(self, size_bytes: int, seed: int = 7) -> list[Text]:
         """At least one text, and no more than are needed for the size in UTF-8."""
         chance = random.Random(seed)  # noqa: S311 - test data
-        found, total = [], 0
+        found: list[Text] = []
+        total = 0
         while total < size_bytes or not found:
             found.append(self.make(chance))
             total += len(found[-1].text.encode())
@@ -198,6 +199,8 @@ def hostile() -> Iterator[Corpus]:
         ("base64", "hostile: one endless token", "QUJD"),
         ("keywords", "hostile: keywords without numbers", "card tax account passport number ssn "),
     ):
-        yield Corpus(
-            f"hostile-{name}", what, lambda _, piece=piece: Text(piece * (500 // len(piece)))
-        )  # type: ignore[misc]
+        yield Corpus(f"hostile-{name}", what, _repeating(piece))
+
+
+def _repeating(piece: str) -> Callable[[random.Random], Text]:
+    return lambda _: Text(piece * (500 // len(piece)))

@@ -111,5 +111,5 @@ def test_a_migration_cut_off_half_way_leaves_nothing(bare_place, monkeypatch, cl
 
 def _set_revision(state, revision):
     with state.database.write() as connection:
-        statement = text(f"UPDATE {VERSION_TABLE} SET version_num = :to")  # noqa: S608 - constant
+        statement = text(f"UPDATE {VERSION_TABLE} SET version_num = :to")
         connection.execute(statement, {"to": revision})
