@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dlpagent.classifiers.detectors import sits_with_detectors
-from dlpagent.classifiers.sit import Pack
+from dlpagent.classifiers.sit import AnyOf, Pack, Sit
 
 # The commonest words of English, and nouns of business letters: made for this, no corpus.
 _COMMON = (
@@ -83,7 +83,10 @@ class Planter:
             for sit in self.pack.sits.values()
             if sit.patterns
             for item in sit.examples
-            if sit.id not in asking and len(item.text) < _LONGEST_PLANTED and not item.context
+            if sit.id not in asking
+            and len(item.text) < _LONGEST_PLANTED
+            and not item.context
+            and not _is_put_off(sit)
         ]
 
     def planted(self, chance: random.Random, size: int, hits: float) -> Text:
@@ -110,6 +113,18 @@ class Planter:
         start = len(turns[0]) + 1 + len("User: ")
         turns.insert(1, f"User: {value}")
         return Text("\n".join(turns), ((sit, start, start + len(value)),))
+
+
+def _is_put_off(sit: Sit) -> bool:
+    """Whether words near a match can undo it: prose has all kinds of words, so it may be none here."""
+    waiting = [condition for pattern in sit.patterns for condition in pattern.conditions]
+    while waiting:
+        condition = waiting.pop()
+        if isinstance(condition, AnyOf):
+            if condition.max_matches is not None:
+                return True
+            waiting += condition.children
+    return False
 
 
 def prose(chance: random.Random, size: int) -> str:
