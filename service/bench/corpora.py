@@ -94,11 +94,13 @@ class Planter:
         count = int(hits) + (chance.random() < hits - int(hits))
         chosen = [chance.choice(self._values) for _ in range(count)]
         room = max(40, (size - sum(len(value) for _, value in chosen)) // (count + 1))
-        pieces, places, length = [prose(chance, room)], [], room
+        pieces = [prose(chance, room)]
+        places: list[tuple[str, int, int]] = []
+        length = len(pieces[0])
         for sit, value in chosen:
             places.append((sit, length + 1, length + 1 + len(value)))
             pieces += [value, prose(chance, room)]
-            length += len(value) + room + 2
+            length += len(value) + len(pieces[-1]) + 2
         return Text("\n".join(pieces), tuple(places))
 
     def chat(self, chance: random.Random) -> Text:
@@ -128,7 +130,7 @@ def _is_put_off(sit: Sit) -> bool:
 
 
 def prose(chance: random.Random, size: int) -> str:
-    """Sentences of common words of exactly `size` characters; one word in 25 is a small number."""
+    """Sentences of common words of `size` characters, or one less; one word in 25 is a small number."""
     out: list[str] = []
     length = 0
     while length < size:
