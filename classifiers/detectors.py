@@ -62,7 +62,7 @@ class Looker(Protocol):
     """A detector at work: looks at many texts at once, and answers for each, in order."""
 
     def look(self, subjects: Sequence[Subject]) -> list[Sightings]:
-        """Raises ClassifierError when the model or store cannot be used at all."""
+        """Raises ConfigurationError when the model or store cannot be used at all."""
         ...
 
 

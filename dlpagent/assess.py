@@ -6,12 +6,15 @@ tasks of a distributed engine: what is committed is the same.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlpagent.errors import DlpAgentError, RuleError
 from dlpagent.findings import MATCH_SCHEMA, Classified, Incomplete, findings_of
 from dlpagent.ports import Classifier, Decider
 from dlpagent.records import Asset, ItemLevel
@@ -38,8 +41,22 @@ class Assessor:
     decider: Decider | None = None
 
     def assess(self, asset: Asset, batch: pa.RecordBatch) -> Assessed:
-        """Classify a batch of RECORD_SCHEMA and decide on its records."""
-        return self._assessed(asset, batch, self.classifier.classify(batch))
+        """Classify a batch of RECORD_SCHEMA and decide on its records.
+
+        Raises RuleError for what goes wrong unforeseen: a message of another library may hold the
+        text it was about, so only its kind and place are told, here and in the logs of a cluster.
+        """
+        try:
+            return self._assessed(asset, batch, self.classifier.classify(batch))
+        except (DlpAgentError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            raise RuleError(
+                "classifying failed",
+                where=asset.uri,
+                found=f"{type(error).__name__} at {_place_of(error)}",
+                remedy="Please report it; no content is in this message.",
+            ) from None
 
     def unassessed(self, asset: Asset, batch: pa.RecordBatch, reason: str) -> Assessed:
         """A batch nobody could classify: every part that was read is reported as unchecked."""
@@ -82,6 +99,12 @@ class Assessor:
             violations=tuple(self.violations(decisions)),
             counters=replace(counters_of(batch), labels=label_counts(decisions)),
         )
+
+
+def _place_of(error: Exception) -> str:
+    """File and line of the innermost frame."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{PurePath(frame.filename).name}:{frame.lineno}"
 
 
 def counters_of(batch: pa.RecordBatch) -> Counters:

@@ -114,14 +114,13 @@ class WorkerPool:
         try:
             for _ in range(ATTEMPTS):
                 try:
-                    assessed = worker.assess(asset, batch)
-                    self._one_done()
-                    return assessed
+                    return worker.assess(asset, batch)
                 except (EOFError, OSError):
                     _log.warning("a worker process ended (%s); another is started", worker.ended())
                     worker.start()
         finally:
             self._idle.put(worker)
+            self._one_done()
         reason = f"{ATTEMPTS} worker processes ended while they were at this batch"
         return self._assessor.unassessed(asset, batch, reason)
 
@@ -217,13 +216,6 @@ def _outcome(assessor: Assessor, asset: Asset, batch: pa.RecordBatch) -> Any:
         return error
     except MemoryError:
         raise SystemExit(1) from None  # a fresh process may have room
-    except Exception as error:  # noqa: BLE001 - its message may hold content: only the kind is told
-        return RuleError(
-            "classifying failed in a worker process",
-            where=asset.uri,
-            found=type(error).__name__,
-            remedy="Run with one worker to see where, and please report it.",
-        )
 
 
 def packed(assessed: Assessed) -> tuple[bytes, Any, Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dlpagent.errors import BusyError, SourceError
+from dlpagent.errors import BusyError, RuleError, SourceError
 from dlpagent.findings import MATCH_SCHEMA, Classified, Incomplete, PackRef
 from dlpagent.records import Asset, Checkpoint, ItemLevel, PartRows
 from dlpagent.state import AssetProgress, Committed, Counters, State, open_state
@@ -317,10 +318,12 @@ def test_an_asset_that_another_sweep_holds_is_refused(state: State) -> None:
 def test_an_error_that_is_no_source_s_leaves_a_run_that_can_be_resumed(state: State) -> None:
     class Broken(Digits):
         def classify(self, batch: pa.RecordBatch) -> Classified:  # noqa: ARG002
-            raise ZeroDivisionError
+            raise ZeroDivisionError("cannot divide 12")
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(RuleError, match=r"ZeroDivisionError at test_sweep\.py") as caught:
         Sweep(Plan("job", "scan"), state, Broken(), None, Watcher()).run([Memory({"a": ROWS})])
+    told = "".join(traceback.format_exception(caught.value))
+    assert "cannot divide" not in told, "what it came of may hold content"
     result, *_ = swept(state, Memory({"a": ROWS}), resume=True)
     assert (result.status, result.counters.findings) == ("complete", 4)
 
