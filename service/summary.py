@@ -150,6 +150,7 @@ def report_data(
         assets=tuple(_assets(result, progress, violations, taxonomy)),
         violations=violations,
         severities=severities(session, result),
+        left_out=sentence_of(session.left_out),
     )
 
 

@@ -57,9 +57,10 @@ def lead(data: ReportData) -> str:
 def state(data: ReportData) -> str:
     """Complete, or what is not."""
     if data.is_complete:
+        what = html(data.left_out, 200) or "Every rule was evaluated."
         return (
             '<p class="state whole"><strong>Complete.</strong>'
-            " <span>Every part was read and every rule was evaluated.</span></p>"
+            f" <span>Every part was read. {what}</span></p>"
         )
     unread = sum(count for status, count in data.coverage.items() if status != "read")
     reasons = [f"{counted(unread, 'part')} could not be checked."] if unread else []

@@ -88,7 +88,8 @@ class ReportData:
 
     coverage: parts by status. incomplete: one sentence per reason, empty when all was checked.
     severities: violations by severity, all of them; None counts those given in violations, which
-    may be fewer than there are. problems_total: likewise for problems.
+    may be fewer than there are. problems_total: likewise for problems. left_out: a sentence about
+    types that were not looked for by choice; empty when there are none.
     run: further facts of the run (id, source, command) in the order they are to be shown.
     """
 
@@ -106,6 +107,7 @@ class ReportData:
     assets: tuple[AssetFigures, ...] = ()
     violations: tuple[Violation, ...] = ()
     severities: Mapping[Severity, int] | None = None
+    left_out: str = ""
 
     def by_severity(self) -> dict[Severity, int]:
         """Violations by severity, highest first, every severity named."""

@@ -329,3 +329,10 @@ def test_sits_without_a_count_are_left_out_of_evidence(
     text = words(parsed(replace(EMPTY, violations=(held,))))
     assert "Name: 1 (1 unique), confidence 70" in text
     assert "Review the item; the rule names no action." in text
+
+
+def test_types_that_were_not_looked_for_are_named_where_it_says_complete() -> None:
+    told = render_report(replace(EMPTY, left_out="2 types were not looked for."))
+    assert "2 types were not looked for." in told
+    assert "Every rule was evaluated" not in told
+    assert "Every rule was evaluated" in render_report(EMPTY)
