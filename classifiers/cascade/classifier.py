@@ -26,6 +26,9 @@ from dlpagent.findings import Classified, PackRef
 COLD_CHARS = 150_000
 """Texts up to here are evaluated one by one when the plan of the pack is not in the cache yet."""
 
+ROW_CHARS = 60
+"""A row evaluated by itself costs as much as so many characters, however short it is."""
+
 
 @dataclass(slots=True)
 class CascadeClassifier:
@@ -84,7 +87,8 @@ class CascadeClassifier:
             return False
         if is_known(self.compiled.pack, self.cache):
             return False
-        self._read_chars += pc.sum(pc.utf8_length(batch.column("text"))).as_py() or 0
+        chars = pc.sum(pc.utf8_length(batch.column("text"))).as_py() or 0
+        self._read_chars += chars + ROW_CHARS * batch.num_rows
         return self.cache is not None and self._read_chars < COLD_CHARS
 
     def _scanned(self, batch: pa.RecordBatch) -> Classified:
