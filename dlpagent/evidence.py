@@ -146,34 +146,41 @@ def load_evidence(path: Path) -> Evidence:
 
     Raises StateError when the file is readable by others, too short, or cannot be read or made.
     """
+    return Evidence(load_secret(path))
+
+
+def load_secret(path: Path, what: str = "evidence key") -> bytes:
+    """The bytes of a key file, made on first use with mode 0600. what: its name in messages.
+
+    Raises StateError when the file is readable by others, or cannot be read or made.
+    """
     try:
-        secret = _read_key(path) if path.exists() else _made(path)
+        return _read_key(path, what) if path.exists() else _made(path, what)
     except OSError as error:
         raise StateError(
-            f"the evidence key cannot be read ({error.strerror})",
+            f"the {what} cannot be read ({error.strerror})",
             where=str(path),
             remedy="Make the file readable for this user, or name another with --key-file.",
         ) from None
-    return Evidence(secret)
 
 
-def _made(path: Path) -> bytes:
+def _made(path: Path, what: str) -> bytes:
     try:
-        return _make_key(path)
+        return _make_key(path, what)
     except OSError as error:
         raise StateError(
-            f"the evidence key cannot be made ({error.strerror})",
+            f"the {what} cannot be made ({error.strerror})",
             where=str(path),
             expected="a folder this user may write",
             remedy="Set DLPAGENT_HOME to one, or name another file with --key-file.",
         ) from None
 
 
-def _read_key(path: Path) -> bytes:
+def _read_key(path: Path, what: str) -> bytes:
     mode = stat.S_IMODE(path.stat().st_mode)
     if os.name == "posix" and mode & 0o077:
         raise StateError(
-            "the evidence key can be read by others",
+            f"the {what} can be read by others",
             where=str(path),
             expected="mode 0600",
             found=f"mode {mode:04o}",
@@ -182,7 +189,7 @@ def _read_key(path: Path) -> bytes:
     text = path.read_text("ascii", errors="replace").strip()
     if not re.fullmatch(r"[0-9a-f]+", text) or len(text) % 2:
         raise StateError(
-            "the evidence key file does not hold a key",
+            f"the {what} file does not hold a key",
             where=str(path),
             expected="one line of hexadecimal digits",
             found=f"{len(text)} other characters",
@@ -191,7 +198,7 @@ def _read_key(path: Path) -> bytes:
     return bytes.fromhex(text)
 
 
-def _make_key(path: Path) -> bytes:
+def _make_key(path: Path, what: str) -> bytes:
     """Write a new key so that a crash leaves no half file and two processes agree on one key."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -210,4 +217,4 @@ def _make_key(path: Path) -> bytes:
                 draft.rename(path)  # file systems without hard links
     finally:
         draft.unlink(missing_ok=True)
-    return _read_key(path)
+    return _read_key(path, what)

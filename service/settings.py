@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlpagent.errors import ConfigurationError
 from dlpagent.evidence import Evidence, load_evidence
+from dlpagent.home import home_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +18,7 @@ class Home:
     @classmethod
     def of_environment(cls) -> Home:
         """$DLPAGENT_HOME, else ~/.dlpagent."""
-        given = os.environ.get("DLPAGENT_HOME")
-        try:
-            return cls(Path(given) if given else Path.home() / ".dlpagent")
-        except RuntimeError:
-            raise ConfigurationError(
-                "no home folder is known for this user",
-                expected="the environment variable DLPAGENT_HOME or HOME",
-                found="neither",
-                remedy="Set DLPAGENT_HOME to a folder that only this user can read.",
-            ) from None
+        return cls(home_folder())
 
     @property
     def key_file(self) -> Path:

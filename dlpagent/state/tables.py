@@ -266,3 +266,47 @@ meta = Table(
     Column("name", Text, primary_key=True),
     Column("value", Json, nullable=False),
 )
+
+acts = Table(
+    "acts",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("seal", Text, nullable=False),
+)
+"""The audit log (dlpagent.state.audit); plain text throughout, as it is hashed. Rows are only added."""
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("acts", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("seal", Text, nullable=False),
+)
+"""One row, `head`: how long the audit log is and its newest hash, sealed."""
+
+receipts = Table(
+    "receipts",
+    metadata,
+    _serial(),
+    Column("at", Text, nullable=False),
+    Column("actor", SourceText, nullable=False),
+    Column("asset_id", Text, nullable=False),
+    Column("asset_uri", SourceText, nullable=False),
+    Column("record_id", SourceText, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("hash_seen", Text, nullable=False),
+    Column("details", Json, nullable=False),
+    Index(None, "asset_id", "record_id"),
+    sqlite_autoincrement=True,
+)
+"""What was done to a record (or, with an empty record_id, to a whole asset): a proof of remediation."""
