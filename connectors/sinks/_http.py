@@ -151,10 +151,22 @@ class Client:
 
     def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Reply:
         """POST; a token that is refused is renewed once. What goes wrong is in the reply."""
-        reply = self._post(path, content, headers)
+        return self._renewing("POST", self.base_url + path, content, headers)
+
+    def get(self, path: str, headers: Mapping[str, str]) -> Reply:
+        """The same with GET. path: below the base, or the whole address of a next page, which must be
+        on the same host and port: a token goes nowhere else."""
+        url = path if "://" in path else self.base_url + path
+        here, there = urlsplit(self.base_url), urlsplit(url)
+        if (there.scheme, there.netloc.lower()) != (here.scheme, here.netloc.lower()):
+            return Reply(0, problem=f"{self.host} names a next page on another host; not followed")
+        return self._renewing("GET", url, b"", headers)
+
+    def _renewing(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        reply = self._asked(method, url, content, headers)
         if reply.status == 401 and self._token is not None:
             self._token.renew()
-            reply = self._post(path, content, headers)
+            reply = self._asked(method, url, content, headers)
         return reply
 
     def close(self) -> None:
@@ -163,12 +175,12 @@ class Client:
             self._client.close()
         self._client = None
 
-    def _post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+    def _asked(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> Reply:
         given = dict(headers)
         try:
             if self._token is not None:
                 given["Authorization"] = self._token.header()
-            return self._sent(self.base_url + path, content, given)
+            return self._sent(method, url, content, given)
         except SinkError as error:
             return Reply(0, problem=error.what)
         except httpx.TimeoutException:
@@ -178,8 +190,8 @@ class Client:
         except httpx.HTTPError as error:  # only the type: its text may hold what was sent
             return Reply(0, problem=f"no whole answer from {self.host} ({type(error).__name__})")
 
-    def _sent(self, url: str, content: bytes, headers: Mapping[str, str]) -> Reply:
-        with self._opened().stream("POST", url, content=content, headers=headers) as answer:
+    def _sent(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        with self._opened().stream(method, url, content=content, headers=headers) as answer:
             body = b""
             for part in answer.iter_bytes():
                 body += part

@@ -1,4 +1,5 @@
-"""Graph on the loopback: content activities, processContent, protection scopes, paged lists, $batch.
+"""Graph on the loopback: content activities, processContent, protection scopes, label evaluation,
+paged lists (labels, policy files, Copilot interactions), $batch.
 
 Every request is checked strictly against the OpenAPI slice of its version, and against the rules
 the documentation states in words. Answers are those the slice describes.
@@ -28,8 +29,9 @@ class Graph:
     """Answers and keeps what it took. origin: where it stands, for nextLink.
 
     scopes: the protection scopes of every user; change them with set_scopes(), which also changes
-    the ETag. actions: the policyActions of every verdict. lists: path → values, given in pages.
-    received.ids are contentEntries[].identifier.
+    the ETag. actions: the policyActions of every verdict. lists: path below the version, in lower
+    case → values, given in pages. opinion: the result of every label evaluation. received.ids are
+    contentEntries[].identifier.
     """
 
     def __init__(self, origin: Callable[[], str], *, page_size: int = 100) -> None:
@@ -39,6 +41,8 @@ class Graph:
         self.scopes: list[dict[str, Any]] = []
         self.actions: list[dict[str, Any]] = []
         self.lists: dict[str, Sequence[Any]] = {}
+        self.opinion: dict[str, Any] | None = None
+        self.evaluations = Received()
         self.activities = Received()
         self.contents = Received()
         self.computed = 0
@@ -114,7 +118,16 @@ class Graph:
             return self._process(request, body)
         if template.endswith("/processContentAsync"):
             return self._process_async(body)
-        return self._page(request)
+        if template.endswith("/evaluate"):
+            return self._evaluate(version, body)
+        return self._page(version, request)
+
+    def _evaluate(self, version: str, body: Any) -> Answer:
+        """What the tenant's own auto-labelling says of what was found; kept as it was asked."""
+        self.evaluations.add(str(uuid.uuid4()), body)
+        kind = f"https://graph.microsoft.com/{version}/$metadata#microsoft.graph"
+        done = {"status": "completed", "type": "evaluateLabel", "result": self.opinion}
+        return json_answer(200, {"@odata.context": f"{kind}.evaluateLabelJobResponse", **done})
 
     def _activity(self, version: str, body: Any, named: Mapping[str, str]) -> Answer:
         fault = self._fault(body.get("contentMetadata"), wants_content=False)
@@ -177,15 +190,18 @@ class Graph:
             "processingErrors": [],
         }
 
-    def _page(self, request: Request) -> Answer:
-        """A page of a list; the page token is a position, and good on this host only."""
+    def _page(self, version: str, request: Request) -> Answer:
+        """A page of a list; the page token is a position, and good on this host only. Sublabels are
+        a navigation property: they come when they are asked for."""
         values = self.lists.get(request.path.lower().removesuffix("()"), ())
+        expand = request.query.get("$expand", "")
         start, size = int(request.query.get("$skiptoken", 0)), self._page_size
         size = min(size, int(request.query.get("$top", size)))
-        body: dict[str, Any] = {"value": list(values[start : start + size])}
+        page = values[start : start + size]
+        body: dict[str, Any] = {"value": [_shown(value, expand) for value in page]}
         if start + size < len(values):
-            link = f"{self._origin()}/v1.0{request.path}?$top={size}&$skiptoken={start + size}"
-            body["@odata.nextLink"] = link
+            link = f"{self._origin()}/{version}{request.path}?$top={size}&$skiptoken={start + size}"
+            body["@odata.nextLink"] = link + (f"&$expand={expand}" if expand else "")
         return json_answer(200, body)
 
 
@@ -204,6 +220,12 @@ def entries_fault(content: Any, *, wants_content: bool) -> str:
         if bool(entry.get("content")) != wants_content:
             return "content is required" if wants_content else "content is not allowed"
     return ""
+
+
+def _shown(value: Any, expand: str) -> Any:
+    if isinstance(value, dict) and "sublabels" in value and "sublabels" not in expand.split(","):
+        return {name: item for name, item in value.items() if name != "sublabels"}
+    return value
 
 
 def _step(step: Mapping[str, Any]) -> Request:

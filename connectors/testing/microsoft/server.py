@@ -48,8 +48,11 @@ class Microsoft(Loopback):
         """Forget what was taken and which faults were to come."""
         self.faults.clear()
         self.skew_s = 0.0
-        for received in (self.graph.activities, self.graph.contents, self.ingestion.received):
+        graph = self.graph
+        for received in (graph.activities, graph.contents, graph.evaluations):
             received.clear()
+        self.ingestion.received.clear()
+        graph.opinion = None
         self.graph.set_scopes()
         self.graph.actions = []
         self.graph.refused = self.ingestion.refused = self.graph.strangers = frozenset()

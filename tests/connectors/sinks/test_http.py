@@ -185,3 +185,22 @@ def test_without_a_token_nothing_is_sent(webhook: WebhookReceiver) -> None:
     client = Client(webhook.url, ca_file=str(webhook.ca_file), token=Tokens(broken=True))
     assert client.post("", b"{}", {}).problem == "no token could be had"
     client.close()
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https://elsewhere.example/next", "http://localhost/next", "https://localhost:1/next"],
+)
+def test_a_next_page_elsewhere_is_not_followed(webhook: WebhookReceiver, link: str) -> None:
+    client = Client(webhook.url, ca_file=str(webhook.ca_file))
+    reply = client.get(link, {})
+    client.close()
+    assert (reply.status, "not followed" in reply.problem) == (0, True)
+    assert not webhook.received.total
+
+
+def test_what_is_asked_for_goes_to_the_pinned_host(webhook: WebhookReceiver) -> None:
+    client = Client(webhook.url, ca_file=str(webhook.ca_file))
+    replies = [client.get("/nothing", {}), client.get(f"{webhook.url}/nothing?page=2", {})]
+    client.close()
+    assert [reply.reason for reply in replies] == ["BadSignature", "BadSignature"]

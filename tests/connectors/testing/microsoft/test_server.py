@@ -393,3 +393,43 @@ def test_it_is_reached_from_this_machine_only(microsoft: Microsoft, tmp_path: Pa
         port = int(other.url.rsplit(":", 1)[1])
     with pytest.raises(OSError):  # noqa: PT011 - and it is gone when the context ends
         socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+LABELS = "security/dataSecurityAndGovernance/sensitivityLabels"
+LABEL = {"id": "4e4234dd-377b-42a3-935b-0e42f138fa23", "name": "General", "priority": 1}
+
+
+@pytest.mark.parametrize("version", ["v1.0", "beta"])
+def test_labels_are_paged_and_their_sublabels_come_only_when_asked_for(
+    microsoft: Microsoft, graph: httpx.Client, version: str
+) -> None:
+    below = {"id": "4e4234dd-377b-42a3-935b-0e42f138fa24", "name": "All", "priority": 2}
+    path = f"/{LABELS.lower()}"
+    microsoft.graph.lists = {path: [{**LABEL, "sublabels": [below]}] * 150}
+    plain = graph.get(f"/{version}/{LABELS}").json()
+    whole = graph.get(f"/{version}/{LABELS}", params={"$expand": "sublabels"}).json()
+    microsoft.graph.lists = {}
+    assert "sublabels" not in plain["value"][0]
+    assert whole["value"][0]["sublabels"] == [below]
+    assert f"/{version}/" in whole["@odata.nextLink"]
+    assert "sublabels" in whole["@odata.nextLink"]
+
+
+@pytest.mark.parametrize(
+    ("version", "body", "status"),
+    [
+        ("beta", {"discoveredSensitiveTypes": [{"id": LABEL["id"], "count": 2}]}, 200),
+        ("beta", {"discoveredSensitiveTypes": [{"id": LABEL["id"], "text": "x"}]}, 400),
+        ("beta", {"currentLabel": {"applicationMode": "privileged"}}, 400),
+        ("v1.0", {"discoveredSensitiveTypes": []}, 404),
+    ],
+)
+def test_labels_are_evaluated_in_beta_and_requests_checked(
+    microsoft: Microsoft, graph: httpx.Client, version: str, body: dict[str, Any], status: int
+) -> None:
+    microsoft.graph.opinion = {"automatic": {"sensitivityLabel": {"id": LABEL["id"]}}}
+    answer = graph.post(f"/{version}/{LABELS}/evaluate", json=body)
+    assert answer.status_code == status
+    assert microsoft.graph.evaluations.total == (status == 200)
+    if status == 200:
+        assert answer.json()["result"] == microsoft.graph.opinion
