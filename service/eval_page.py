@@ -8,15 +8,17 @@ from importlib.resources import files
 
 from dlpagent.classifiers.evaluation import Counts, per_mb
 from dlpagent.classifiers.evaluation_faults import FAULT_KINDS, Fault
+from dlpagent.service.curve_chart import curve_svg
 from dlpagent.service.eval_view import (
     FAULT_TITLES,
     HEAD,
     cells,
     floor_name,
+    interval,
     most,
     tables,
 )
-from dlpagent.service.evaluating import Report
+from dlpagent.service.evaluating import TOTAL, Report
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -28,6 +30,13 @@ _PAGE = """<!DOCTYPE html>
 <title>dlpagent evaluation</title>
 <style>
 {style}
+.curves {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }}
+.curves figure {{ margin: 0; padding: 0.75rem; }}
+.pr-grid {{ stroke: var(--line); fill: none; }}
+.pr-axis {{ fill: var(--soft); font-size: 11px; }}
+.pr-line {{ stroke: var(--accent); stroke-width: 2; }}
+.pr-dot {{ fill: var(--accent); }}
+.pr-marked {{ fill: var(--high-fill); }}
 table.plain td.number, table.plain th.number {{ text-align: right; white-space: nowrap; }}
 </style>
 </head>
@@ -55,6 +64,7 @@ def report_page(report: Report) -> str:
     style = files("dlpagent.connectors.sinks").joinpath("report.css").read_text("utf-8")
     sections = [
         *(_section(title, _counts_table(rows)) for title, rows in tables(report)),
+        _curves(report),
         _negatives(report),
         _confusions(report),
         *(_faults(FAULT_TITLES[kind], report.faults[kind]) for kind in FAULT_KINDS),
@@ -105,6 +115,36 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) ->
 
 def _counts_table(rows: Iterable[tuple[str, Counts]]) -> str:
     return _table(("", *HEAD), ((name, *cells(counts)) for name, counts in rows))
+
+
+CURVES_SHOWN = 24
+
+
+def _curves(report: Report) -> str:
+    """Precision and recall by threshold: all types together with its figures, then the largest types."""
+    if not report.curves.total:
+        return ""
+    largest = sorted(report.curves.types.items(), key=lambda item: -item[1][0].counts.gold)
+    pictures = [(TOTAL, report.curves.total), *largest[:CURVES_SHOWN]]
+    figures = "".join(
+        f'<figure class="card"><figcaption>{escape(name)}</figcaption>'
+        f"{curve_svg(curve, name, marked=report.floor)}</figure>"
+        for name, curve in pictures
+    )
+    rows = [
+        (f"≥ {point.threshold}", str(point.counts.found), f"{point.counts.precision:.3f}",
+         interval(point.counts.overlapping, point.counts.found), f"{point.counts.recall:.3f}",
+         interval(point.counts.overlapping, point.counts.gold), f"{point.alerts:.0f}",
+         "–" if point.false_per_mb is None else f"{point.false_per_mb:.2f}")
+        for point in report.curves.total
+    ]  # fmt: skip
+    head = ("confidence", "found", "P", "95 %", "R", "95 %", "alerts per 10,000", "false per MB")
+    left_out = len(largest) - CURVES_SHOWN
+    more = f"<p>{left_out} more types are in the JSON.</p>" if left_out > 0 else ""
+    return _section(
+        "Precision and recall by confidence",
+        _table(head, rows) + f'<div class="curves">{figures}</div>{more}',
+    )
 
 
 def _negatives(report: Report) -> str:

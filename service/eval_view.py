@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dlpagent.classifiers.evaluation import Counts, Figures, Negatives, per_mb, wilson
+from dlpagent.classifiers.evaluation_curve import Curve
 from dlpagent.classifiers.evaluation_faults import FAULT_KINDS, Fault
 from dlpagent.findings import LEVEL_FLOOR
 from dlpagent.service.evaluating import TOTAL, Report
@@ -35,6 +36,10 @@ def report_json(report: Report) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "bytes": report.size_bytes,
         "levels": {floor_name(floor): _figures(item) for floor, item in report.figures.items()},
+        "curves": {
+            "total": curve_json(report.curves.total),
+            "types": {name: curve_json(item) for name, item in report.curves.types.items()},
+        },
         "confusion": [asdict(item) for item in report.confusions],
         "faults": {kind: [asdict(item) for item in report.faults[kind]] for kind in FAULT_KINDS},
         "incomplete": [
@@ -64,6 +69,19 @@ def _figures(figures: Figures) -> dict[str, Any]:
         "sits": {name: asdict(item) for name, item in sorted(figures.sits.items())},
         "negatives": _negatives(figures.negatives),
     }
+
+
+def curve_json(curve: Curve) -> list[dict[str, Any]]:
+    """A curve's points by ascending confidence. alerts: records with a finding per 10,000."""
+    return [
+        {
+            "min_confidence": point.threshold,
+            **counts_json(point.counts),
+            "alerts_per_10000": point.alerts,
+            "false_per_mb": point.false_per_mb,
+        }
+        for point in curve
+    ]
 
 
 def counts_json(counts: Counts) -> dict[str, Any]:
@@ -156,6 +174,7 @@ def report_text(report: Report) -> str:
              f"{report.size_bytes / 1e6:.2f} MB in {report.seconds:.1f} s", ""]  # fmt: skip
     for title, rows in tables(report):
         lines += [title, *_table(rows), ""]
+    lines += list(_curve_lines(report))
     lines += list(_negative_lines(report))
     if report.confusions:
         lines += ["One type found on another: labelled, found as, instead, as well"]
@@ -177,6 +196,15 @@ def _table(rows: Iterable[tuple[str, Counts]]) -> Iterator[str]:
         first, *rest = (cell for cell in row)
         numbers = "  ".join(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
         yield f"  {first.ljust(widths[0])}  {numbers}".rstrip()
+
+
+def _curve_lines(report: Report) -> Iterator[str]:
+    yield "All types together by confidence: from, found, P, R, alerts per 10,000 documents"
+    for point in report.curves.total:
+        counts = point.counts
+        yield (f"  {point.threshold:>3}  {counts.found:>7}  {counts.precision:.3f}"
+               f"  {counts.recall:.3f}  {point.alerts:>7.0f}")  # fmt: skip
+    yield ""
 
 
 def _negative_lines(report: Report) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from dlpagent.classifiers.evaluation import (
     evaluate_corpus,
     widened,
 )
+from dlpagent.classifiers.evaluation_curve import Curves, curves
 from dlpagent.classifiers.evaluation_faults import (
     Confusion,
     Fault,
@@ -63,6 +64,7 @@ class Report:
     incomplete: Sequence[tuple[str, str, str]]
     seconds: float
     size_bytes: int
+    curves: Curves = field(default_factory=lambda: Curves((), {}))
 
     @property
     def at_floor(self) -> Figures:
@@ -146,6 +148,7 @@ def report(
         incomplete=predictions.incomplete,
         seconds=predictions.seconds,
         size_bytes=sum(len(document.text.encode("utf-8")) for document in documents),
+        curves=curves(documents, predictions.spans, types, labelled=labelled, min_iou=min_iou),
     )
 
 
