@@ -18,7 +18,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from dlpagent.classifiers.pack import BUILTIN, builtin_pack, conditions_of  # noqa: E402
+from dlpagent.classifiers.pack import BUILTIN, builtin_pack  # noqa: E402
+from dlpagent.classifiers.pack_values import conditions_of  # noqa: E402
 from dlpagent.classifiers.sit import Element, Keyword, Pack, Regex, Sit, Union  # noqa: E402
 
 PAGE = ROOT / "docs" / "coverage.md"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dlpagent.classifiers.pack import with_hash
+from dlpagent.classifiers.pack_values import with_hash
 from dlpagent.classifiers.sit import Group, Keyword, Pack, Pattern, Sit, Term
 from dlpagent.classifiers.sit_yaml import GUID
 from dlpagent.classifiers.terms_file import MAX_TERMS, read_terms, wrong_dictionary

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from dlpagent.classifiers.pack import condition_meaning
+from dlpagent.classifiers.pack_values import condition_meaning
 from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,

@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from dlpagent.classifiers.detecting import classifier_of
 from dlpagent.classifiers.detectors import NEED_MODEL, sits_with_detectors
-from dlpagent.classifiers.pack import builtin_pack, with_hash
+from dlpagent.classifiers.pack import builtin_pack
+from dlpagent.classifiers.pack_values import with_hash
 from dlpagent.classifiers.presidio_names import entity_names
 from dlpagent.classifiers.presidio_recognizers import import_presidio
 from dlpagent.classifiers.sit import Pack, Sit, refs_of

@@ -18,7 +18,7 @@ from dlpagent.classifiers.dictionary import (
     compressed_bytes,
     read_dictionary,
 )
-from dlpagent.classifiers.pack import with_hash
+from dlpagent.classifiers.pack_values import with_hash
 from dlpagent.classifiers.regexes import regex_problem
 from dlpagent.classifiers.rulepackage_edm import exact_element
 from dlpagent.classifiers.rulepackage_parts import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
 from dlpagent.classifiers.detectors import NEED_MODEL, sits_with_detectors, unavailable
-from dlpagent.classifiers.pack import with_hash
+from dlpagent.classifiers.pack_values import with_hash
 from dlpagent.classifiers.sit import Detector, Pack
 from dlpagent.errors import ConfigurationError
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dlpagent.classifiers.pack import BUILTIN, load_pack, merge, with_hash
+from dlpagent.classifiers.pack import BUILTIN, load_pack
 from dlpagent.classifiers.pack_cache import kept_pack
+from dlpagent.classifiers.pack_values import merge, with_hash
 from dlpagent.classifiers.sit import Pack, Profile
 from dlpagent.service.ner import Ner, choose
 

@@ -11,7 +11,7 @@ from dlpagent.classifiers.cascade.database import Database
 from dlpagent.classifiers.cascade.frozen import from_bytes, to_bytes
 from dlpagent.classifiers.cascade.keywords import Written
 from dlpagent.classifiers.cascade.plan import Group, Plan, Support, plan_of
-from dlpagent.classifiers.pack import with_hash
+from dlpagent.classifiers.pack_values import with_hash
 from dlpagent.classifiers.sealed import read_sealed, write_sealed
 from dlpagent.classifiers.sit import Pack, Sit
 

@@ -182,7 +182,7 @@ def write_exported(
 
 
 def _selected(pack: Pack, wanted: list[str] | None) -> Pack:
-    from dlpagent.classifiers.pack import select
+    from dlpagent.classifiers.pack_values import select
     from dlpagent.service.cli.rules import find_sit
 
     if not wanted:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlpagent.classifiers.diff import Difference, diff_packs
-from dlpagent.classifiers.pack import with_hash
+from dlpagent.classifiers.pack_values import with_hash
 from dlpagent.classifiers.rulepackage_export import export_rule_package
 from dlpagent.classifiers.rulepackage_xml import read_rule_package
 from dlpagent.classifiers.sit import (

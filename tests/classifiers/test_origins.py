@@ -12,7 +12,8 @@ from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.explain import ConditionTrace, explain
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.origins import added_elements, hit_origin, of_origin
-from dlpagent.classifiers.pack import BUILTIN, as_profile, builtin_pack, conditions_of
+from dlpagent.classifiers.pack import BUILTIN, builtin_pack
+from dlpagent.classifiers.pack_values import as_profile, conditions_of
 from dlpagent.classifiers.rulepackage_export import export_rule_package
 from dlpagent.classifiers.sit import Keyword, Pack, Regex, Sit
 from dlpagent.service.trace_view import explanation_text

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from dlpagent.classifiers.pack import builtin_pack, load_pack, with_hash
+from dlpagent.classifiers.pack import builtin_pack, load_pack
+from dlpagent.classifiers.pack_values import with_hash
 from dlpagent.classifiers.pack_yaml import write_pack
 from dlpagent.classifiers.sit import (
     UNLIMITED,

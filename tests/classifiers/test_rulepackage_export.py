@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.diff import diff_packs
 from dlpagent.classifiers.lint import has_errors, lint_package
-from dlpagent.classifiers.pack import load_pack, with_hash
+from dlpagent.classifiers.pack import load_pack
+from dlpagent.classifiers.pack_values import with_hash
 from dlpagent.classifiers.pack_yaml import write_pack
 from dlpagent.classifiers.reference import evaluate
 from dlpagent.classifiers.rulepackage_export import Exported, bumped, export_rule_package

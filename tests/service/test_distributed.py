@@ -13,7 +13,8 @@ import pytest
 
 from dlpagent.assess import Assessor
 from dlpagent.classifiers.classify import ReferenceClassifier
-from dlpagent.classifiers.pack import builtin_pack, select
+from dlpagent.classifiers.pack import builtin_pack
+from dlpagent.classifiers.pack_values import select
 from dlpagent.connectors.sources.jsonl import JsonLines
 from dlpagent.evidence import Evidence
 from dlpagent.jobs import Job, in_this_process
