@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from dlpagent.connectors.sinks._azure import Login
+from dlpagent.connectors._azure import Login
 from dlpagent.connectors.sinks._graph import JSON, Graph
 from dlpagent.connectors.sinks._http import Reply
 from dlpagent.errors import SourceError

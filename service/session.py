@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -211,8 +212,20 @@ def read_policy(policy: str, pack: Pack, taxonomy: str | None = None) -> Policy:
 
 
 def load_taxonomy(path: str | None) -> Taxonomy:
-    """The labels of a file (YAML, Graph or Get-Label JSON), else those that ship with dlpagent."""
-    return read_taxonomy(Path(path)) if path else read_taxonomy()
+    """The labels of a file (YAML, Graph or Get-Label JSON) or of the tenant it says how to ask, else
+    those that ship with dlpagent. What its reader should know is logged as a warning."""
+    taxonomy = _taxonomy(Path(path)) if path else read_taxonomy()
+    for warning in taxonomy.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+    return taxonomy
+
+
+def _taxonomy(path: Path) -> Taxonomy:
+    from dlpagent.service.tenant_labels import is_graph_file, read_graph_file, tenant_labels
+
+    if not is_graph_file(path):
+        return read_taxonomy(path)
+    return tenant_labels(read_graph_file(path), Home.of_environment().path / "cache").taxonomy
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dlpagent.connectors.sinks._azure import Login
+from dlpagent.connectors._azure import Login
 from dlpagent.connectors.tenant import Tenant
 from dlpagent.connectors.testing.microsoft.entra import CLIENT_ID, CLIENT_SECRET, TENANT
 from dlpagent.connectors.testing.microsoft.faults import Fault
