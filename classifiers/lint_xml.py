@@ -9,7 +9,7 @@ from pathlib import Path
 from dlpagent.classifiers.lint_package import package_notes
 from dlpagent.classifiers.lint_rules import Note
 from dlpagent.classifiers.lint_schema import shape_notes
-from dlpagent.classifiers.rulepackage_xml import EDM_NAMESPACE, NAMESPACE, PRIVA_NAMESPACE
+from dlpagent.classifiers.rulepackage_draft import EDM_NAMESPACE, NAMESPACE, PRIVA_NAMESPACE
 from dlpagent.classifiers.xml_nodes import MAX_BYTES, Node, decoded, parse_xml
 from dlpagent.errors import ProblemsError
 

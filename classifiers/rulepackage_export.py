@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from dlpagent.classifiers.rulepackage_draft import EDM_NAMESPACE, NAMESPACE
 from dlpagent.classifiers.rulepackage_edm import data_store, exact_nodes, is_exact
 from dlpagent.classifiers.rulepackage_export_elements import ElementWriter
 from dlpagent.classifiers.rulepackage_export_filters import filter_nodes, filters_attribute
-from dlpagent.classifiers.rulepackage_xml import EDM_NAMESPACE, NAMESPACE
 from dlpagent.classifiers.sit import (
     UNLIMITED,
     AnyOf,
