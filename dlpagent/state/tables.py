@@ -310,3 +310,24 @@ receipts = Table(
     sqlite_autoincrement=True,
 )
 """What was done to a record (or, with an empty record_id, to a whole asset): a proof of remediation."""
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("verdict_id", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("sit_id", Text, nullable=False),
+    Column("sit_name", SourceText, nullable=False),
+    Column("scope", SourceText, nullable=False),
+    Column("ruling", Text, nullable=False),
+    Column("reason", SourceText, nullable=False),
+    Column("owner", SourceText, nullable=False),
+    Column("masked", SourceText, nullable=False),
+    Column("actor", SourceText, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Column("expires_at", Text),
+    Index(None, "key"),
+)
+"""What was decided on a value (key, under the evidence key named key_id), for a SIT, in a scope."""
