@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,14 @@ import pyarrow.types as pt
 _GUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _PROPERTY = re.compile(rf"MSIP_Label_({_GUID})_(\w+)", re.IGNORECASE)
 _IN_HEADER = re.compile(rf"MSIP_Label_({_GUID})_(\w+)\s*=\s*([^;]*)", re.IGNORECASE)
+_METHODS = {
+    "privileged": "Privileged", "manual": "Privileged", "standard": "Standard", "auto": "Standard",
+    "automatic": "Standard",
+}  # fmt: skip
+_DETAILS = {
+    "siteid": ("siteId", "tenantId"),
+    "method": ("method", "assignmentMethod", "applicationMode"),
+}
 _FIELDS = re.compile(r"(?:mip|msip|sensitivity|mipsensitivity)label(?:s|id|ids|guid|name|names)?")
 _MAX_DEPTH = 4
 _MAX_LABELS = 20
@@ -26,19 +35,48 @@ _MAX_NAME_CHARS = 200
 def labels_of(record: Mapping[str, Any]) -> list[str] | None:
     """Each label once, in the order found; None when the record carries none.
 
-    A label whose _Enabled property is false was taken off, and does not count.
+    A name, a GUID, or, where the record says which tenant set the label or how, these properties as
+    one text. A label whose _Enabled property is false was taken off, and does not count.
     """
-    found: dict[str, None] = {}
-    removed: set[str] = set()
+    found: dict[str, _Stamp] = {}
     for key, value in _fields(record, 0):
         match = _PROPERTY.fullmatch(key)
         if match:
-            _note(match.group(1), match.group(2), value, found, removed)
+            _note(match.group(1), match.group(2), value, found)
         elif is_label_field(key):
-            for name in _names(value, found, removed):
-                found.setdefault(name)
-    labels = [label for label in found if label not in removed][:_MAX_LABELS]
-    return labels or None
+            for name in _names(value, found):
+                found.setdefault(name, _Stamp(name)).is_on = True
+    labels = [stamp.text() for stamp in found.values() if stamp.is_on and not stamp.is_off]
+    return labels[:_MAX_LABELS] or None
+
+
+@dataclass(slots=True)
+class _Stamp:
+    """What the properties of one label say. name: its GUID, or a name where none is given."""
+
+    name: str
+    is_on: bool = False
+    is_off: bool = False
+    site: str = ""
+    method: str = ""
+
+    def text(self) -> str:
+        """The name; with tenant or method, the properties that say so."""
+        if not (self.site or self.method):
+            return self.name
+        said = [("Enabled", "true"), ("SiteId", self.site), ("Method", self.method)]
+        return ";".join(f"MSIP_Label_{self.name}_{key}={value}" for key, value in said if value)
+
+    def note(self, detail: str, value: str) -> None:
+        """One property; what is no GUID or no method is not kept: a field may hold anything."""
+        match detail:
+            case "enabled" if value.lower() in ("false", "0", "no", ""):
+                self.is_off = True
+            case "siteid" if re.fullmatch(_GUID, value.strip("{}")):
+                self.site = value.strip("{}").lower()
+            case "method":
+                self.method = _METHODS.get(value.lower(), self.method)
+        self.is_on = True
 
 
 def is_label_field(name: str) -> bool:
@@ -65,29 +103,36 @@ def _fields(value: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
             yield from _fields(child, depth + 1)
 
 
-def _note(guid: str, detail: str, value: object, found: dict[str, None], removed: set[str]) -> None:
-    label = guid.lower()
-    if value is None:
-        return
-    if detail.lower() == "enabled" and str(value).strip().lower() in ("false", "0", ""):
-        removed.add(label)
-    else:
-        found.setdefault(label)
+def _note(guid: str, detail: str, value: object, found: dict[str, _Stamp]) -> None:
+    if value is not None:
+        label = guid.lower()
+        found.setdefault(label, _Stamp(label)).note(detail.lower(), str(value).strip())
 
 
-def _names(value: object, found: dict[str, None], removed: set[str]) -> Iterator[str]:
+def _names(value: object, found: dict[str, _Stamp]) -> Iterator[str]:
     if isinstance(value, str):
         header = list(_IN_HEADER.finditer(value))
         for match in header:
-            _note(match.group(1), match.group(2), match.group(3), found, removed)
+            _note(match.group(1), match.group(2), match.group(3), found)
         if not header and value.strip():
             name = value.strip()[:_MAX_NAME_CHARS]
             yield name.lower() if re.fullmatch(_GUID, name) else name
     elif isinstance(value, Mapping):
-        for key in ("id", "labelId", "sensitivityLabelId", "name", "displayName"):
-            if isinstance(value.get(key), str):
-                yield from _names(value[key], found, removed)
-                return
+        yield from _of_object(value, found)
     elif isinstance(value, list):
         for item in value[:_MAX_LABELS]:
-            yield from _names(item, found, removed)
+            yield from _names(item, found)
+
+
+def _of_object(value: Mapping[Any, Any], found: dict[str, _Stamp]) -> Iterator[str]:
+    """A label as services write it: its id or name, and beside it how and by whose tenant."""
+    for key in ("id", "labelId", "sensitivityLabelId", "name", "displayName"):
+        label = value.get(key)
+        if not isinstance(label, str):
+            continue
+        if re.fullmatch(_GUID, label.strip()):
+            for detail, names in _DETAILS.items():
+                for name in names:
+                    _note(label.strip(), detail, value.get(name), found)
+        yield from _names(label, found)
+        return

@@ -11,6 +11,7 @@ from dlpagent.connectors.sources._existing_labels import labels_of, may_hold_lab
 
 ONE = "2096f6a2-d2f7-48be-b329-b73aaa526e5d"
 TWO = "87867195-f2b8-4ac2-b0b6-6bb73cb33afc"
+STAMP = f"MSIP_Label_{ONE}"
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,30 @@ TWO = "87867195-f2b8-4ac2-b0b6-6bb73cb33afc"
         ({f"MSIP_Label_{ONE}_Enabled": "False", f"MSIP_Label_{ONE}_Name": "Secret"}, None),
         ({f"MSIP_Label_{ONE}_Enabled": None}, None),
         ({"metadata": {f"MSIP_Label_{ONE}_Enabled": "true"}}, [ONE]),
-        ({"msip_labels": f"MSIP_Label_{ONE}_Enabled=True; MSIP_Label_{ONE}_SiteId={TWO};"}, [ONE]),
+        (
+            {"msip_labels": f"MSIP_Label_{ONE}_Enabled=True; MSIP_Label_{ONE}_SiteId={TWO};"},
+            [f"{STAMP}_Enabled=true;{STAMP}_SiteId={TWO}"],
+        ),
+        (
+            {f"{STAMP}_Enabled": "true", f"{STAMP}_Method": "Privileged", f"{STAMP}_SetDate": "x"},
+            [f"{STAMP}_Enabled=true;{STAMP}_Method=Privileged"],
+        ),
+        (
+            {f"{STAMP}_Method": "4111 1111 1111 1111", f"{STAMP}_SiteId": "4111 1111 1111 1111"},
+            [ONE],
+        ),
+        (
+            {"sensitivityLabel": {"id": ONE, "assignmentMethod": "auto", "tenantId": TWO}},
+            [f"{STAMP}_Enabled=true;{STAMP}_SiteId={TWO};{STAMP}_Method=Standard"],
+        ),
+        (
+            {"sensitivity_label": {"name": "Secret", "method": "manual"}},
+            ["Secret"],
+        ),
+        (
+            {"sensitivity_label": ONE, "meta": {"msip_labels": f"{STAMP}_Method=Privileged"}},
+            [f"{STAMP}_Enabled=true;{STAMP}_Method=Privileged"],
+        ),
         ({"msip_labels": f"MSIP_Label_{ONE}_Enabled=false;MSIP_Label_{TWO}_Enabled=true"}, [TWO]),
         ({"sensitivity_label": "Confidential"}, ["Confidential"]),
         ({"sensitivityLabelId": ONE.upper()}, [ONE]),
