@@ -17,7 +17,13 @@ from dlpagent.records import Asset, AssetKind, ItemLevel
 
 Severity = Literal["low", "medium", "high"]
 Mode = Literal["enforce", "audit", "simulate"]
-EventKind = Literal["new", "changed", "resolved"]
+EventKind = Literal["new", "changed", "resolved", "reopened", "overridden", "false_positive"]
+ViolationStatus = Literal[
+    "new", "repeated", "changed", "reopened", "resolved", "overridden", "false_positive"
+]
+
+OPEN_STATUSES: tuple[ViolationStatus, ...] = ("new", "repeated", "changed", "reopened")
+"""The statuses in which a violation asks for something to be done (docs/violations.md)."""
 
 # Fixed for ever: ids made from it must be the same in every version and installation.
 NAMESPACE = uuid.UUID("6c1b6e0e-5f0b-5a53-9a0a-0d1f5a0e7a11")
@@ -139,6 +145,24 @@ class SitRef:
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideTerms:
+    """Who may override a violation of a rule, and how. by: globs over the actor; none: anybody.
+
+    justification: whether one is demanded; days: the longest an override may last, None for no
+    bound; allowed: False when nobody may.
+    """
+
+    allowed: bool = True
+    by: tuple[str, ...] = ()
+    justification: bool = True
+    days: int | None = None
+
+
+USUAL_TERMS = OverrideTerms()
+"""What holds where a policy says nothing of overrides."""
+
+
+@dataclass(frozen=True, slots=True)
 class FiredRule:
     """A policy rule that holds on an item. sit_ids: the SITs its condition named and found.
 
@@ -154,6 +178,7 @@ class FiredRule:
     reason: str
     location: str
     ceiling: LabelRef | None = None
+    override: OverrideTerms = USUAL_TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +238,7 @@ class Violation:
     model: str | None = None
     conversation_id: str | None = None
     item_created_at: str | None = None
+    override: OverrideTerms = USUAL_TERMS
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON (tuples, which JSON writes as lists)."""
@@ -220,10 +246,23 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Who changed the state of a violation and why; until: when an override ends (UTC), if it does.
+
+    by: a person or principal as the audit log names it, or `sweep`.
+    """
+
+    by: str
+    reason: str
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A violation as handed to a sink. at: UTC, ISO 8601 with Z, when this state was first seen.
 
-    tenant_id: the Entra tenant (GUID) or the zero GUID when none is configured.
+    tenant_id: the Entra tenant (GUID) or the zero GUID when none is configured. change: of kinds
+    other than new and changed.
     """
 
     id: str
@@ -231,6 +270,7 @@ class Event:
     at: str
     tenant_id: str
     violation: Violation
+    change: Change | None = None
 
 
 ZERO_TENANT = "00000000-0000-0000-0000-000000000000"
@@ -279,6 +319,7 @@ def violations_of(
             model=item.model,
             conversation_id=item.conversation_id,
             item_created_at=item.created_at.isoformat() if item.created_at else None,
+            override=rule.override,
         )
         for rule in decision.fired
     ]
@@ -320,4 +361,6 @@ def violation_from_json(data: Mapping[str, Any]) -> Violation:
     fields["places"] = tuple(Place(**place) for place in fields["places"])
     for name in ("recommended_label", "existing_label", "ceiling"):
         fields[name] = LabelRef(**fields[name]) if fields[name] else None
+    terms = fields.get("override") or {}  # violations of older states have none
+    fields["override"] = OverrideTerms(**{**terms, "by": tuple(terms.get("by", ()))})
     return Violation(**fields)

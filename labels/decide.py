@@ -231,6 +231,7 @@ def _fired(
         reason=_reason(rule, found, recommended),
         location=location,
         ceiling=rule.ceiling.label if rule.ceiling else None,
+        override=rule.override,
     )
 
 

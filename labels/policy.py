@@ -17,7 +17,16 @@ from dlpagent.labels.conditions import Condition, meaning_of, sits_of
 from dlpagent.labels.locations import EVERYTHING, Globs, Location
 from dlpagent.labels.taxonomy import Taxonomy
 from dlpagent.records import ItemLevel
-from dlpagent.violations import LabelRef, Mode, PolicyRef, Severity, SitRef, Tally
+from dlpagent.violations import (
+    USUAL_TERMS,
+    LabelRef,
+    Mode,
+    OverrideTerms,
+    PolicyRef,
+    Severity,
+    SitRef,
+    Tally,
+)
 
 EXAMPLE_POLICY = Path(__file__).with_name("example_policy.yaml")
 
@@ -89,6 +98,7 @@ class Rule:
     assets: Globs = EVERYTHING
     mode: Mode | None = None
     item: ItemLevel | None = None
+    override: OverrideTerms = USUAL_TERMS
     description: str = ""
     examples: tuple[Example, ...] = ()
     line: int = 1
@@ -121,7 +131,7 @@ class Policy:
         return PolicyRef(self.id, self.name, f"{self.version}+{self.digest()}")
 
     def digest(self) -> str:
-        """12 hex characters that change with anything a decision depends on, and with nothing else.
+        """12 hex characters that change with anything a violation depends on, and with nothing else.
 
         Names, descriptions, reasons, examples and the order of rules may change without it.
         """
@@ -145,6 +155,10 @@ def item_level(rule: Rule, default: ItemLevel) -> ItemLevel:
 
 def _rule_meaning(policy: Policy, rule: Rule) -> list[Any]:
     globs = [[sorted(g.include), sorted(g.exclude)] for g in (rule.apps, rule.users, rule.assets)]
+    terms = rule.override
+    # Left out when nothing is said: the digest of such a policy is what it was before terms existed.
+    said = terms != USUAL_TERMS
+    override = [[terms.allowed, sorted(terms.by), terms.justification, terms.days]] if said else []
     return [
         rule.id,
         rule.severity,
@@ -155,4 +169,5 @@ def _rule_meaning(policy: Policy, rule: Rule) -> list[Any]:
         sorted(rule.actions),
         meaning_of(rule.conditions) if rule.conditions else None,
         rule.ceiling.label.id if rule.ceiling else None,
+        *override,
     ]

@@ -10,6 +10,7 @@ import yaml
 from dlpagent.labels.conditions import All, AnyOf, Condition, LabelCondition, Not, SitCondition
 from dlpagent.labels.locations import EVERYTHING, Globs
 from dlpagent.labels.policy import AutoLabel, Policy, Rule
+from dlpagent.violations import USUAL_TERMS, OverrideTerms
 
 _NAMED = re.compile(r"^(?P<line>\s*(?:- )*(?:sit|label|ceiling): (?P<id>[0-9a-f-]{36}))$", re.M)
 _LISTED = re.compile(r"^(?P<line>\s*(?:- )+(?P<id>[0-9a-f-]{36}))$", re.M)
@@ -67,7 +68,17 @@ def _rule(rule: Rule) -> dict[str, Any]:
     if rule.ceiling:
         value["ceiling"] = rule.ceiling.label.id
     value["actions"] = list(rule.actions)
+    if rule.override != USUAL_TERMS:
+        value["override"] = _override(rule.override)
     return value
+
+
+def _override(terms: OverrideTerms) -> dict[str, Any] | str:
+    if not terms.allowed:
+        return "none"
+    value: dict[str, Any] = {"by": list(terms.by)} if terms.by else {}
+    value["justification"] = "required" if terms.justification else "optional"
+    return value | ({"days": terms.days} if terms.days else {})
 
 
 def _globs(globs: Globs) -> dict[str, list[str]]:

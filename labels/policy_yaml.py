@@ -25,7 +25,7 @@ from dlpagent.labels.policy import (
 )
 from dlpagent.labels.taxonomy import Taxonomy, as_guid
 from dlpagent.records import ItemLevel
-from dlpagent.violations import Mode, Severity, Tally
+from dlpagent.violations import USUAL_TERMS, Mode, OverrideTerms, Severity, Tally
 from dlpagent.yaml_reader import Reader, parse_yaml
 
 _POLICY_KEYS = (
@@ -53,8 +53,10 @@ _RULE_KEYS = (
     "conditions",
     "ceiling",
     "actions",
+    "override",
     "examples",
 )
+_OVERRIDE_KEYS = ("by", "justification", "days")
 _EXAMPLE_KEYS = ("fires", "at", "findings", "labels", "app", "user", "asset")
 _FINDING_KEYS = ("sit", "confidence", "unique", "count")
 
@@ -182,9 +184,26 @@ def _rule(node: Reader, conditions: ConditionReader) -> Rule | None:
         assets=_globs(keys.get("assets")),
         mode=_mode(keys),
         item=cast("ItemLevel | None", item),
+        override=_override(keys["override"]) if "override" in keys else USUAL_TERMS,
         description=_text(keys, "description"),
         examples=tuple(_example(each, names, locations) for each in _entries(keys, "examples")),
         line=node.line,
+    )
+
+
+def _override(node: Reader) -> OverrideTerms:
+    """`none`, or who may, whether a justification is demanded, and for how many days at most."""
+    if node.is_scalar():
+        node.choice(("none",), "none")
+        return OverrideTerms(allowed=False)
+    keys = node.mapping(_OVERRIDE_KEYS)
+    asked = "required"
+    if "justification" in keys:
+        asked = keys["justification"].choice(("required", "optional"), "required")
+    return OverrideTerms(
+        by=keys["by"].texts() if "by" in keys else (),
+        justification=asked == "required",
+        days=keys["days"].integer(30, low=1, high=3650) if "days" in keys else None,
     )
 
 

@@ -101,6 +101,9 @@ def _softer(policy: Policy, rule: Rule) -> Iterator[Problem]:
     if policy.mode_of(rule) == "audit":
         text = f"rule {rule.name}: Purview has no audit mode; it is exported as a test"
         yield Problem(policy.file, rule.line, text, severity="warning")
+    if rule.override.by or rule.override.days or not rule.override.allowed:
+        text = f"rule {rule.name}: who may override it and for how long is not exported"
+        yield Problem(policy.file, rule.line, text, severity="warning")
     if rule.locations != ("any",):
         text = f"rule {rule.name}: its places are not exported: {', '.join(rule.locations)}"
         remedy = "Set the locations of the policy in Purview."
@@ -118,4 +121,6 @@ def _rule_object(policy: Policy, rule: Rule, value: Mapping[str, Any]) -> dict[s
         if action in _WRITTEN:
             key, setting = _WRITTEN[action]
             found[key] = setting
+    if "warn" in rule.actions and not rule.override.justification:
+        found["NotifyAllowOverride"] = ["WithoutJustification"]
     return found | {"IsAdvancedRule": True, "AdvancedRule": json.dumps(value, ensure_ascii=False)}

@@ -25,7 +25,7 @@ from dlpagent.labels.conditions import All, Condition
 from dlpagent.labels.locations import Location
 from dlpagent.labels.policy import Action, AutoLabel, Policy, Rule
 from dlpagent.labels.taxonomy import Taxonomy, as_guid
-from dlpagent.violations import Mode, Severity, stable_id
+from dlpagent.violations import Mode, OverrideTerms, Severity, stable_id
 
 _MODES: dict[str, Mode] = {
     "enable": "enforce",
@@ -204,6 +204,7 @@ def _rule(
         severity=cast("Severity", severity if severity in ("medium", "high") else "low"),
         conditions=conditions,
         actions=tuple(_actions(entry)) or ("audit",),
+        override=_override(entry),
         locations=tuple(locations) or _locations(entry, parent, reader, where),
         mode=_mode(entry),
         description=str(entry.get("comment") or entry.get("description") or ""),
@@ -212,6 +213,15 @@ def _rule(
 
 def _mode(entry: Mapping[str, Any]) -> Mode | None:
     return _MODES.get(str(entry.get("mode") or "").casefold())
+
+
+def _override(entry: Mapping[str, Any]) -> OverrideTerms:
+    """Purview demands a justification unless the rule says that it goes without."""
+    value = entry.get("notifyallowoverride") or ()
+    named = {value} if isinstance(value, str) else {str(each) for each in value}
+    words = {word.strip().casefold() for each in named for word in each.split(",")}
+    free = "withoutjustification" in words and "withjustification" not in words
+    return OverrideTerms(justification=not free)
 
 
 def _actions(entry: Mapping[str, Any]) -> Iterator[Action]:
