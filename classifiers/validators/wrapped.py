@@ -5,6 +5,7 @@ out (the regex of the SIT decides which separators are allowed; the check digits
 Where a sign carries meaning (the century in Finnish and Swedish numbers) the text is left alone.
 A text without a digit from 1 to 9 is never valid: all zeros passes most check digits and is never
 issued.
+Digits alone are mostly answered without asking (shortcuts.py).
 """
 
 import re
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
 
+from dlpagent.classifiers.validators.shortcuts import answer
 from dlpagent.classifiers.validators.text import compact
 
 FAILURES: Counter[str] = Counter()
@@ -143,14 +145,17 @@ def _ask(module: str) -> Callable[[str], bool]:
 
     def accepts(text: str) -> bool:
         nonlocal check
-        if check is None:
-            check = import_module(f"stdnum.{module}").is_valid
         if len(text) > _LONGEST or not _NOT_ZERO.search(text):
             return False
+        bare = compact(text) if forgiving else text
+        known = answer(module, text, bare)
+        if known is not None:
+            return known
+        if check is None:
+            check = import_module(f"stdnum.{module}").is_valid
         try:
             if check(text):
                 return True
-            bare = compact(text) if forgiving else text
             return bare != text and bool(check(bare))
         except Exception:  # noqa: BLE001 - cn.ric raises KeyError on plausible input
             FAILURES[module] += 1
