@@ -331,3 +331,19 @@ verdicts = Table(
     Index(None, "key"),
 )
 """What was decided on a value (key, under the evidence key named key_id), for a SIT, in a scope."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("name", SourceText, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("created_by", SourceText, nullable=False),
+    Column("expires_at", Text),
+    Column("revoked_at", Text),
+    Column("revoked_by", SourceText),
+)
+"""Keys of the service, by keyed digest; see dlpagent.state.key_rows."""
