@@ -14,9 +14,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
+from dlpagent.connectors.sources._objects import ObjectPath, is_object_url
 from dlpagent.errors import ConfigurationError, SourceError
 from dlpagent.ports import Sink, Source
 
@@ -26,13 +27,17 @@ _SINKS = "dlpagent.connectors.sinks"
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """A source: its class, the URI schemes it answers to, whether it may be picked by looking at files."""
+    """A source: its class, the URI schemes it answers to, whether it may be picked by looking at files.
+
+    remote: it reads objects of a store (s3://…) as it reads files.
+    """
 
     name: str
     target: str
     schemes: tuple[str, ...] = ()
     by_file: bool = True
     extra: str = ""
+    remote: bool = False
 
 
 # In the order in which files are offered: special shapes before general ones, text last.
@@ -86,13 +91,13 @@ SOURCES: tuple[SourceRow, ...] = (
         by_file=False,
         extra="azure-search",
     ),
-    SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile"),
-    SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile"),
-    SourceRow("webdataset", f"{_SOURCES}.tar_shards:TarShards"),
-    SourceRow("jsonl", f"{_SOURCES}.jsonl:JsonLines"),
-    SourceRow("json", f"{_SOURCES}.json_array:JsonArray"),
-    SourceRow("csv", f"{_SOURCES}.csv_file:CsvFile"),
-    SourceRow("text", f"{_SOURCES}.text_file:TextFile"),
+    SourceRow("arrow", f"{_SOURCES}.arrow_file:ArrowFile", remote=True),
+    SourceRow("parquet", f"{_SOURCES}.parquet:ParquetFile", remote=True),
+    SourceRow("webdataset", f"{_SOURCES}.tar_shards:TarShards", remote=True),
+    SourceRow("jsonl", f"{_SOURCES}.jsonl:JsonLines", remote=True),
+    SourceRow("json", f"{_SOURCES}.json_array:JsonArray", remote=True),
+    SourceRow("csv", f"{_SOURCES}.csv_file:CsvFile", remote=True),
+    SourceRow("text", f"{_SOURCES}.text_file:TextFile", remote=True),
     SourceRow("stdin", f"{_SOURCES}.stdin:Stdin", by_file=False),
 )
 
@@ -179,6 +184,9 @@ def _open_target(
         yield load(source_named("stdin").target)("-", form=_stdin_form(row))
         return
     scheme = _scheme_of(target)
+    if scheme not in ("", "file") and not _has_connector(scheme) and is_object_url(target):
+        yield from _open_objects(target, row, settings)
+        return
     if scheme not in ("", "file"):
         yield _made(row or _by_scheme(target, scheme), target, settings)
         return
@@ -187,17 +195,46 @@ def _open_target(
         yield from _open_path(found, row, settings)
 
 
+def _has_connector(scheme: str) -> bool:
+    return any(scheme in row.schemes for row in source_rows())
+
+
+def _open_objects(
+    target: str, row: SourceRow | None, settings: dict[str, Any]
+) -> Iterator[Source | Unreachable]:
+    """An object, all below a prefix, or what a pattern matches."""
+    if row is not None and not row.remote:
+        raise ConfigurationError(
+            f"the connector {row.name} does not read objects of a store",
+            where=target,
+            expected="one of "
+            + ", ".join(sorted(each.name for each in source_rows() if each.remote)),
+            found=row.name,
+            remedy="Copy them to a folder of this machine first.",
+        )
+    try:
+        found = ObjectPath(target).matches()
+    except SourceError as error:
+        yield Unreachable(target, error)
+        return
+    if not found:
+        raise _nothing_here(target)
+    for path in found:
+        yield from _open_path(cast("Path", path), row, settings)
+
+
 def _scheme_of(target: str) -> str:
     """The scheme of a URI in lower case; "" for paths and globs, brackets and all."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", target)
     return found[1].lower() if found else ""
 
 
-def _made(row: SourceRow, target: str, settings: dict[str, Any]) -> Source:
+def _made(row: SourceRow, target: str | Path, settings: dict[str, Any]) -> Source:
     """A source of its class. Raises ConfigurationError for a setting it does not know."""
     made = load(row.target)
-    _check_settings(made, f"the connector {row.name}", target, settings)
-    source: Source = made(target, **settings)
+    _check_settings(made, f"the connector {row.name}", str(target), settings)
+    # an object goes as the path it is, with what the listing said of it
+    source: Source = made(target if isinstance(target, ObjectPath) else str(target), **settings)
     return source
 
 
@@ -289,9 +326,13 @@ def _paths_of(path: Path) -> list[Path]:
         found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns too
         if found:
             return [Path(name) for name in found]
-    raise ConfigurationError(
+    raise _nothing_here(str(path))
+
+
+def _nothing_here(target: str) -> ConfigurationError:
+    return ConfigurationError(
         "there is nothing to scan here",
-        where=str(path),
+        where=target,
         expected="an existing file or folder, a glob that matches, a URI, or -",
         found="nothing",
         remedy="Check the path; quote globs that the shell should not expand.",
@@ -306,11 +347,14 @@ def _open_path(
         if path.is_dir():
             yield from _open_folder(path, row, settings)
         else:
-            with path.open("rb"):
-                pass
+            if not isinstance(path, ObjectPath):
+                with path.open("rb"):
+                    pass
             yield _source_of(path, row, settings)
     except OSError as error:
         yield Unreachable(str(path), _unreadable(path, error))
+    except SourceError as error:
+        yield Unreachable(str(path), error)
 
 
 def _unreadable(path: Path, error: OSError) -> SourceError:
@@ -326,11 +370,12 @@ def _unreadable(path: Path, error: OSError) -> SourceError:
 def _open_folder(
     path: Path, row: SourceRow | None, settings: dict[str, Any]
 ) -> Iterator[Source | Unreachable]:
-    with os.scandir(path):  # a folder without rights is reported, not walked past
-        pass
+    if not isinstance(path, ObjectPath):
+        with os.scandir(path):  # a folder without rights is reported, not walked past
+            pass
     whole = _recognised(path, row)
     if whole is not None:
-        yield _made(whole, str(path), settings)
+        yield _made(whole, path, settings)
         return
     for child in sorted(path.iterdir()):
         if child.name in SKIPPED_NAMES or (child.is_symlink() and child.is_dir()):
@@ -342,6 +387,8 @@ def _open_folder(
 def _recognised(path: Path, row: SourceRow | None) -> SourceRow | None:
     """The source that takes this path as a whole, asked in the order of the table."""
     for candidate in [row] if row else source_rows():
+        if isinstance(path, ObjectPath) and not candidate.remote:
+            continue
         if (row or candidate.by_file) and _takes(candidate, path):
             return candidate
     return None
@@ -354,4 +401,4 @@ def _takes(row: SourceRow, path: Path) -> bool:
 
 def _source_of(path: Path, row: SourceRow | None, settings: dict[str, Any]) -> Source:
     chosen = row or _recognised(path, None) or source_named("text")
-    return _made(chosen, str(path), settings)
+    return _made(chosen, path, settings)

@@ -16,7 +16,7 @@ import pyarrow.ipc
 import pyarrow.types as pt
 
 from dlpagent.connectors.sources._columns import Leaf, begins_as_text, leaves_of
-from dlpagent.connectors.sources._files import reading
+from dlpagent.connectors.sources._files import arrow_source, reading
 from dlpagent.connectors.sources._parquet_groups import DAMAGE
 from dlpagent.errors import SourceError
 
@@ -40,7 +40,8 @@ class ArrowBatches:
         self._path = path
         self.seen = 0
         with reading(path):
-            self._source = pa.OSFile(str(path), "rb")
+            source = arrow_source(path)
+            self._source = pa.OSFile(source, "rb") if isinstance(source, str) else source
         try:
             self._find_format()
             self._plan(self._open(None).schema)

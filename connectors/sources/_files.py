@@ -1,14 +1,46 @@
-"""A file as an asset, and opening it so that only SourceError can come of it."""
+"""A file as an asset, and opening it so that only SourceError can come of it.
+
+A path is one of this machine or, for the address of an object store, an ObjectPath that does the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote, urlsplit
 
+import pyarrow as pa
+
+from dlpagent.connectors.sources._objects import ObjectPath, is_object_url
 from dlpagent.errors import SourceError
 from dlpagent.records import Asset, AssetKind, ItemLevel
+
+
+def path_of(target: str | Path) -> Path:
+    """The path of a target; of an address such as s3://bucket/key an object's."""
+    if isinstance(target, str) and is_object_url(target):
+        return cast("Path", ObjectPath(target))
+    return Path(target) if isinstance(target, str) else target
+
+
+def path_of_uri(uri: str) -> Path:
+    """The path behind the uri of an asset that file_asset made."""
+    return path_of(uri) if is_object_url(uri) else Path(unquote(urlsplit(uri).path))
+
+
+def change_key_of_file(path: Path) -> str | None:
+    """Equal while the file is: size and time, of an object its version or ETag."""
+    if isinstance(path, ObjectPath):
+        return path.change_key()
+    stat = path.stat()
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def arrow_source(path: Path) -> Any:
+    """What pyarrow opens the file by: the name of a local one, else a file over ranged reads."""
+    return pa.PythonFile(path.open("rb"), "r") if isinstance(path, ObjectPath) else str(path)
 
 
 def file_asset(
@@ -19,7 +51,7 @@ def file_asset(
     item: ItemLevel = "asset",
     app: str | None = None,
 ) -> Asset:
-    """The file as an asset; its change key is made of size and modification time.
+    """The file as an asset; its change key is made of size and time, of an object's its ETag.
 
     Raises SourceError when there is no such file.
     """
@@ -34,7 +66,7 @@ def file_asset(
             found="a folder" if path.is_dir() else "a device or pipe",
             remedy="Name the files themselves, or a glob such as folder/**/*.jsonl.",
         )
-    key = f"{stat.st_size}-{stat.st_mtime_ns}"
+    key = change_key_of_file(path)
     return Asset(uri, kind, connector, item, change_key=key, size_bytes=stat.st_size, app=app)
 
 
@@ -43,6 +75,13 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """The file for reading bytes, closed behind it. Raises SourceError, also for errors within."""
     with reading(path), path.open("rb") as file:
         yield file
+    check_unchanged(path)
+
+
+def check_unchanged(path: Path) -> None:
+    """Raises SourceError when an object was changed while it was read; a local file is let be."""
+    if isinstance(path, ObjectPath):
+        path.check_unchanged()
 
 
 @contextmanager
@@ -66,6 +105,8 @@ def head_of(path: Path, size_bytes: int = 4096) -> bytes:
 
     Only of a file: whoever opens a pipe waits until somebody writes to it.
     """
+    if isinstance(path, ObjectPath):
+        return path.head(size_bytes)
     if not path.is_file():
         return b""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dlpagent.connectors.sources._columns import Leaf, begins_as_text, leaves_of
-from dlpagent.connectors.sources._files import reading
+from dlpagent.connectors.sources._files import arrow_source, reading
+from dlpagent.connectors.sources._objects import ObjectPath
 from dlpagent.errors import SourceError
 
 # One step of decoding: enough rows to be fast, few enough for a flat memory.
@@ -27,6 +29,8 @@ DAMAGE = (pa.ArrowException, OSError, ValueError, MemoryError)
 
 def is_encrypted(path: Path) -> bool:
     """True for a file whose footer is encrypted: nothing of it can be read without keys."""
+    if isinstance(path, ObjectPath) and path.head(4) != b"PARE":
+        return False
     with path.open("rb") as file:
         head = file.read(4)
         file.seek(0, 2)
@@ -44,10 +48,12 @@ class ParquetText:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        metadata = _footer(path)
+        with reading(path):
+            self._source = arrow_source(path)
+        metadata = _footer(path, self._source)
         self.groups: int = metadata.num_row_groups
         self._metadata = metadata
-        self._file = pq.ParquetFile(path, metadata=metadata, **_options())
+        self._file = pq.ParquetFile(self._source, metadata=metadata, **_options())
         try:
             self._plan(self._file.schema_arrow)
         except BaseException:
@@ -79,7 +85,7 @@ class ParquetText:
         if dictionaries:
             self._file.close()
             self._file = pq.ParquetFile(
-                self._path, metadata=self._metadata, read_dictionary=dictionaries, **_options()
+                self._source, metadata=self._metadata, read_dictionary=dictionaries, **_options()
             )
         sizes = [self._metadata.row_group(g).total_byte_size for g in range(self.groups)]
         self._size, self._weights = self._path.stat().st_size, sizes
@@ -98,6 +104,8 @@ class ParquetText:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+        if not isinstance(self._source, str):
+            self._source.close()
 
     @property
     def columns(self) -> frozenset[str]:
@@ -219,9 +227,11 @@ def _options() -> dict[str, Any]:
     }
 
 
-def _footer(path: Path) -> pq.FileMetaData:
-    with reading(path), path.open("rb") as file:
-        size = file.seek(0, 2)
+def _footer(path: Path, source: Any) -> pq.FileMetaData:
+    with reading(path), ExitStack() as stack:
+        file = stack.enter_context(path.open("rb")) if isinstance(source, str) else source
+        file.seek(0, 2)
+        size = file.tell()
         file.seek(max(0, size - 8))
         tail = file.read(8)
     found = ""
@@ -231,7 +241,7 @@ def _footer(path: Path) -> pq.FileMetaData:
         found = "a footer longer than the file: the file is cut off or damaged"
     else:
         try:
-            return pq.read_metadata(path)
+            return pq.read_metadata(source)
         except DAMAGE as error:
             found = f"a footer that does not decode ({type(error).__name__})"
     raise SourceError(

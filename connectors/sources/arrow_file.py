@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
 from dlpagent.connectors.sources._arrow_batches import ArrowBatches
-from dlpagent.connectors.sources._files import file_asset, head_of, reading
+from dlpagent.connectors.sources._files import (
+    check_unchanged,
+    file_asset,
+    head_of,
+    path_of,
+    path_of_uri,
+    reading,
+)
 from dlpagent.connectors.sources._keys import is_value_like
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._table_rows import TableRows, or_else
@@ -33,7 +39,7 @@ class ArrowFile:
     name = "arrow"
 
     def __init__(self, target: str, *, batch_rows: int = 2000) -> None:
-        self._path = Path(target)
+        self._path = path_of(target)
         self._batch_rows = batch_rows
 
     @staticmethod
@@ -69,7 +75,7 @@ class ArrowFile:
         """Batches in the order of the file. Raises SourceError when it has no Arrow schema."""
         if after is not None and after.done:
             return
-        path = Path(unquote(urlsplit(asset.uri).path))
+        path = path_of_uri(asset.uri)
         cursor = None if after is None else after.cursor
         with ArrowBatches(path) as file:
             end = {"v": 1, "batch": 0, "row": 0, "before": 0}
@@ -79,6 +85,7 @@ class ArrowFile:
             )
             for batch, (place, consumed), last in mark_last(found):
                 yield batch, Checkpoint(place, done=last, bytes_read=consumed)
+        check_unchanged(path)
 
     def _batches(
         self, asset: Asset, path: str, file: ArrowBatches, cursor: Mapping[str, Any] | None

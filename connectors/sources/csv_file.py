@@ -12,7 +12,7 @@ import pyarrow as pa
 from dlpagent.connectors.sources._csv_batches import CsvBatches
 from dlpagent.connectors.sources._csv_form import HEAD_BYTES, Form, form_of
 from dlpagent.connectors.sources._csv_rows import CsvRows
-from dlpagent.connectors.sources._files import file_asset, opened
+from dlpagent.connectors.sources._files import file_asset, opened, path_of
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._streams import ByteStream
 from dlpagent.connectors.sources._table_rows import or_else
@@ -41,7 +41,7 @@ class CsvFile:
         delimiter: str | None = None,
         header: bool | None = None,
     ) -> None:
-        self._path = Path(target)
+        self._path = path_of(target)
         self._batch_rows = batch_rows
         self._encoding, self._delimiter = _codec(encoding), _mark(delimiter)
         self._header = header

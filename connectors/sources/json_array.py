@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dlpagent.connectors.sources._files import file_asset
+from dlpagent.connectors.sources._files import file_asset, path_of
 from dlpagent.connectors.sources._json_records import read_json_records
 from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES, values
 from dlpagent.records import Asset, Checkpoint
@@ -26,7 +26,7 @@ class JsonArray:
         self, target: str, *, batch_rows: int = 2000, max_record_bytes: int = MAX_RECORD_BYTES
     ) -> None:
         """max_record_bytes: larger records are reported unread, so that memory stays bounded."""
-        self._path = Path(target)
+        self._path = path_of(target)
         self._batch_rows, self._max_record_bytes = batch_rows, max_record_bytes
 
     @staticmethod

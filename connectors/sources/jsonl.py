@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dlpagent.connectors.sources._files import file_asset, head_of
+from dlpagent.connectors.sources._files import file_asset, head_of, path_of
 from dlpagent.connectors.sources._json_parse import parse
 from dlpagent.connectors.sources._json_records import read_json_records
 from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES, Span, lines
@@ -28,7 +28,7 @@ class JsonLines:
         self, target: str, *, batch_rows: int = 2000, max_line_bytes: int = MAX_RECORD_BYTES
     ) -> None:
         """max_line_bytes: longer lines are reported unread, so that memory stays bounded."""
-        self._path = Path(target)
+        self._path = path_of(target)
         self._batch_rows, self._max_line_bytes = batch_rows, max_line_bytes
 
     @staticmethod

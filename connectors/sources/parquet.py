@@ -8,7 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from dlpagent.connectors.sources._files import file_asset, head_of, reading
+from dlpagent.connectors.sources._files import (
+    check_unchanged,
+    file_asset,
+    head_of,
+    path_of,
+    reading,
+)
 from dlpagent.connectors.sources._keys import is_value_like
 from dlpagent.connectors.sources._parquet_groups import Group, ParquetText, is_encrypted
 from dlpagent.connectors.sources._record_rows import mark_last
@@ -28,7 +34,7 @@ class ParquetFile:
     name = "parquet"
 
     def __init__(self, target: str, *, batch_rows: int = 2000) -> None:
-        self._path = Path(target)
+        self._path = path_of(target)
         self._batch_rows = batch_rows
 
     @staticmethod
@@ -62,6 +68,7 @@ class ParquetFile:
             for batch, place, last in mark_last(found):
                 done_bytes = file.bytes_before(place["row_group"], place["row"])
                 yield batch, Checkpoint(place, done=last, bytes_read=done_bytes)
+        check_unchanged(self._path)
 
     def _batches(
         self, asset: Asset, file: ParquetText, cursor: Mapping[str, Any] | None

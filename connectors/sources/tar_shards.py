@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dlpagent.connectors.sources._files import file_asset, head_of, opened
+from dlpagent.connectors.sources._files import file_asset, head_of, opened, path_of
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._streams import ByteStream
 from dlpagent.connectors.sources._tar_members import TarMember, TarMembers
@@ -35,7 +35,7 @@ class TarShards:
         self, target: str, *, batch_rows: int = 2000, max_member_bytes: int = MAX_MEMBER_BYTES
     ) -> None:
         """max_member_bytes: larger texts are reported unread, so that memory stays bounded."""
-        self._path = Path(target)
+        self._path = path_of(target)
         self._batch_rows, self._max_member_bytes = batch_rows, max_member_bytes
 
     @staticmethod

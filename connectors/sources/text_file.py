@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from dlpagent.connectors.sources._decode import binary_kind, decode, mark_of
-from dlpagent.connectors.sources._files import file_asset, head_of, opened
+from dlpagent.connectors.sources._files import file_asset, head_of, opened, path_of
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._text_pieces import MAX_WHOLE_BYTES, add_binary, add_text, pieces
 from dlpagent.errors import SourceError
@@ -41,7 +41,7 @@ class TextFile:
         piece_bytes: int = _PIECE_BYTES,
     ) -> None:
         """max_whole_bytes: larger files are cut. piece_bytes: about the size of each piece."""
-        self._path = Path(target)
+        self._path = path_of(target)
         self._batch_rows = batch_rows
         self._max_whole_bytes, self._piece_bytes = max_whole_bytes, piece_bytes
 

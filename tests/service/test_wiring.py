@@ -96,7 +96,7 @@ def test_what_is_not_there_is_named(tmp_path: Path, target: str) -> None:
         opened(place)
 
 
-@pytest.mark.parametrize("target", ["gopher://x", "s3://[bucket", "nope://"])
+@pytest.mark.parametrize("target", ["gopher://x", "s3x://[bucket", "nope://"])
 def test_a_scheme_that_nobody_answers_to_is_named(target: str) -> None:
     with pytest.raises(ConfigurationError, match="no connector answers to"):
         opened(target)
