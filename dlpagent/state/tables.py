@@ -91,7 +91,10 @@ assets = Table(
     Column("app", SourceText),
     Column("first_seen", Text, nullable=False),
     Column("last_seen", Text, nullable=False),
+    Column("entry_id", Text),
+    Index(None, "entry_id"),
 )
+"""entry_id: what it belongs to in the register (`inventory`); None until it is next met."""
 
 run_assets = Table(
     "run_assets",
@@ -192,6 +195,22 @@ problems = Table(
     sqlite_autoincrement=True,
 )
 
+record_facts = Table(
+    "record_facts",
+    metadata,
+    Column(
+        "run_asset",
+        Serial,
+        ForeignKey("run_assets.seq", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("record_id", SourceText, primary_key=True),
+    Column("facts", Json, nullable=False),
+)
+"""Who and what a record was, of those that were decided on: roles, labels, actor, app. Records that
+say nothing beyond their asset have no row."""
+
 violations = Table(
     "violations",
     metadata,
@@ -208,8 +227,46 @@ violations = Table(
     Column("first_run", Text, nullable=False),
     Column("last_run", Text, nullable=False),
     Column("body", Json, nullable=False),
+    Column("policy_id", Text, nullable=False, server_default=""),
     Index(None, "asset_id"),
+    Index(None, "status"),
 )
+"""event_id names what is true of the item (evidence, versions), whatever became of the violation."""
+
+violation_history = Table(
+    "violation_history",
+    metadata,
+    _serial(),
+    Column("violation_id", Text, ForeignKey("violations.violation_id"), nullable=False),
+    Column("at", Text, nullable=False),
+    Column("actor", SourceText, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("reason", SourceText, nullable=False),
+    Column("run_id", Text),
+    Index(None, "violation_id", "seq"),
+    Index(None, "at"),
+    sqlite_autoincrement=True,
+)
+"""A step in the life of a violation; before is "" for the first. run_id: of steps a sweep made."""
+
+exemptions = Table(
+    "exemptions",
+    metadata,
+    _serial(),
+    Column("violation_id", Text, ForeignKey("violations.violation_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", SourceText, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("justification", SourceText, nullable=False),
+    Column("covers", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("expires_at", Text),
+    Column("ended_at", Text),
+    Index(None, "violation_id"),
+    sqlite_autoincrement=True,
+)
+"""What a person said of a violation: overridden or false_positive. It holds while ended_at is None."""
 
 events = Table(
     "events",
@@ -220,6 +277,7 @@ events = Table(
     Column("at", Text, nullable=False),
     Column("tenant_id", Text, nullable=False),
     Column("body", Json, nullable=False),
+    Column("change", Json),
     Index(None, "violation_id"),
 )
 """body: the violation as it was; `violations` holds the newest one."""
@@ -347,3 +405,19 @@ api_keys = Table(
     Column("revoked_by", SourceText),
 )
 """Keys of the service, by keyed digest; see dlpagent.state.key_rows."""
+
+inventory = Table(
+    "inventory",
+    metadata,
+    Column("entry_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", SourceText, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("owner", SourceText, nullable=False, server_default=""),
+    Column("purpose", SourceText, nullable=False, server_default=""),
+    Column("first_seen", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Column("updated_by", SourceText, nullable=False),
+    Column("retired_at", Text),
+)
+"""The register: AI apps, stores, datasets and packs, made by sweeps, kept by people."""
