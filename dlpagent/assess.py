@@ -19,6 +19,7 @@ from dlpagent.findings import MATCH_SCHEMA, Classified, Incomplete, findings_of
 from dlpagent.ports import Classifier, Decider
 from dlpagent.records import Asset, ItemLevel
 from dlpagent.state import Counters, PartProblem
+from dlpagent.suppressions import NONE, Suppressions
 from dlpagent.tallies import items_of_batch
 from dlpagent.violations import Decision, Item, Violation, violations_of
 
@@ -35,10 +36,14 @@ class Assessed:
 
 @dataclass(frozen=True, slots=True)
 class Assessor:
-    """A classifier and, with a policy, a decider. A copy of it works in another process."""
+    """A classifier and, with a policy, a decider. A copy of it works in another process.
+
+    What suppressions hide is found and stored as all else, but nothing is decided on it.
+    """
 
     classifier: Classifier
     decider: Decider | None = None
+    suppressions: Suppressions = NONE
 
     def assess(self, asset: Asset, batch: pa.RecordBatch) -> Assessed:
         """Classify a batch of RECORD_SCHEMA and decide on its records.
@@ -92,7 +97,8 @@ class Assessor:
         decisions: list[tuple[Item, Decision]] = []
         if "record" in self.levels(asset):
             unchecked = {item.row for item in classified.incomplete}
-            decisions = self.decided(items_of_batch(asset, batch, findings, unchecked))
+            counted = self.suppressions.without(asset.uri, findings)
+            decisions = self.decided(items_of_batch(asset, batch, counted, unchecked))
         return Assessed(
             findings=findings,
             problems=problems_of(batch, classified),

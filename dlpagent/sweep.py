@@ -32,6 +32,7 @@ from dlpagent.state import (
 )
 from dlpagent.state.leases import LEASE_SECONDS
 from dlpagent.state.model import RunStatus
+from dlpagent.suppressions import NONE, Suppressions
 from dlpagent.violations import ZERO_TENANT, Item
 
 
@@ -97,6 +98,7 @@ class Sweep:
     """A plan with everything it works with. should_stop is asked between batches.
 
     engine: how assets are read and assessed; in this process unless another is given.
+    suppressions: findings on which nothing is decided; they are found and stored as all others.
     """
 
     plan: Plan
@@ -106,6 +108,7 @@ class Sweep:
     observer: Observer
     should_stop: Callable[[], bool] = lambda: False
     engine: Engine = in_this_process
+    suppressions: Suppressions = NONE
     _kept_at: float = field(default_factory=time.monotonic, init=False, repr=False)
 
     def run(
@@ -181,7 +184,7 @@ class Sweep:
 
     def _sweep(self, result: Result, work: Sequence[tuple[Source, Asset]]) -> None:
         """Read, assess and commit all assets; what is held is given back whatever happens."""
-        assessor = Assessor(self.classifier, self.decider)
+        assessor = Assessor(self.classifier, self.decider, self.suppressions)
         held: dict[str, Lease] = {}
         try:
             with closing(self.engine(assessor, self._jobs(result, work, held))) as steps:
@@ -300,7 +303,7 @@ class Sweep:
     def _asset_item(
         self, run_id: str, asset: Asset, counters: Counters, *, incomplete: bool
     ) -> Item:
-        found = self.state.item_tallies(run_id, asset.uri)
+        found = self.state.item_tallies(run_id, asset.uri, self.suppressions)
         return Item(
             asset=asset,
             level="asset",

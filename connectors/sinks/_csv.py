@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dlpagent.connectors.sinks._output import Output, rows_of
 from dlpagent.findings import PackRef, level_of
+from dlpagent.suppressions import Verdict
 from dlpagent.violations import Violation
 
 COLUMNS: Final = (
@@ -31,6 +32,7 @@ COLUMNS: Final = (
     "offset",
     "row_group",
     "row",
+    "suppressed",
 )
 
 # A cell that begins with one of these is a formula to some spreadsheet (OWASP, "CSV injection");
@@ -57,8 +59,14 @@ class CsvWriter:
         self._names = names
         self._write_rows([COLUMNS])
 
-    def write(self, asset_uri: str, findings: pa.RecordBatch) -> None:
+    def write(
+        self,
+        asset_uri: str,
+        findings: pa.RecordBatch,
+        suppressed: Mapping[int, Verdict] | None = None,
+    ) -> None:
         """See FindingsWriter.write."""
+        hidden = suppressed or {}
         asset = safe_cell(asset_uri)
         self._write_rows(
             (
@@ -75,8 +83,9 @@ class CsvWriter:
                 *self._pack,
                 safe_cell(row[9] or ""),
                 *row[10:],
+                hidden[number].ruling if number in hidden else "",
             )
-            for row in rows_of(findings)
+            for number, row in enumerate(rows_of(findings))
         )
 
     def close(

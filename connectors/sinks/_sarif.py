@@ -12,6 +12,7 @@ import pyarrow as pa
 from dlpagent import __version__
 from dlpagent.connectors.sinks._output import Output, rows_of
 from dlpagent.findings import Level, PackRef, level_of
+from dlpagent.suppressions import Verdict
 from dlpagent.violations import Violation, stable_id
 
 SCHEMA_URI: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -40,11 +41,20 @@ class SarifWriter:
             b'{"columnKind":"unicodeCodePoints","results":['
         )
 
-    def write(self, asset_uri: str, findings: pa.RecordBatch) -> None:
+    def write(
+        self,
+        asset_uri: str,
+        findings: pa.RecordBatch,
+        suppressed: Mapping[int, Verdict] | None = None,
+    ) -> None:
         """See FindingsWriter.write."""
         uri = _encoded_uri(asset_uri)
         encode = msgspec.json.Encoder().encode
-        results = [encode(self._result(asset_uri, uri, row)) for row in rows_of(findings)]
+        hidden = suppressed or {}
+        results = [
+            encode(self._result(asset_uri, uri, row) | _suppression(hidden.get(number)))
+            for number, row in enumerate(rows_of(findings))
+        ]
         if results:
             self._output.write(self._separator + b",\n".join(results))
             self._separator = b",\n"
@@ -102,6 +112,14 @@ class SarifWriter:
                 "masked": masked,
             },
         }
+
+
+def _suppression(verdict: Verdict | None) -> dict[str, Any]:
+    """What a viewer needs to hide a result, and to say why."""
+    if verdict is None:
+        return {}
+    why = f"{verdict.ruling}: {verdict.reason} ({verdict.owner})"
+    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": why}]}
 
 
 def _location(uri: str, record: str, part: str, locator: Sequence[Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from dlpagent.connectors.sinks._output import Output
 from dlpagent.connectors.sinks._text import counted, shortened, visible
 from dlpagent.findings import LEVELS, PackRef, level_of
+from dlpagent.suppressions import Verdict
 from dlpagent.violations import Violation
 
 if TYPE_CHECKING:
@@ -40,10 +41,22 @@ class TableWriter:
         self._output = output
         self._names = names
         self._counts: dict[tuple[str, str], dict[str, int]] = {}
+        self._suppressed: dict[str, int] = {}
 
-    def write(self, asset_uri: str, findings: pa.RecordBatch) -> None:
-        """See FindingsWriter.write."""
-        table = pa.Table.from_batches([findings.select(["sit_id", "confidence"])])
+    def write(
+        self,
+        asset_uri: str,
+        findings: pa.RecordBatch,
+        suppressed: Mapping[int, Verdict] | None = None,
+    ) -> None:
+        """See FindingsWriter.write. What is suppressed is told in one line at the end."""
+        counted_rows = findings.select(["sit_id", "confidence"])
+        for verdict in (suppressed or {}).values():
+            self._suppressed[verdict.ruling] = self._suppressed.get(verdict.ruling, 0) + 1
+        if suppressed:
+            rows = [row for row in range(findings.num_rows) if row not in suppressed]
+            counted_rows = counted_rows.take(pa.array(rows, pa.int64()))
+        table = pa.Table.from_batches([counted_rows])
         grouped = table.group_by(["sit_id", "confidence"]).aggregate([([], "count_all")])
         for row in grouped.to_pylist():
             levels = self._counts.setdefault((asset_uri, row["sit_id"]), dict.fromkeys(LEVELS, 0))
@@ -56,6 +69,9 @@ class TableWriter:
             self._print_findings(console)
         else:
             console.print("No findings.")
+        if self._suppressed:
+            many = ", ".join(f"{count:,} {name}" for name, count in self._suppressed.items())
+            console.print(f"Suppressed by verdicts, not counted above: {many}.")
         if violations:
             _print_violations(console, violations)
         for reason in summary.get("incomplete") or ():

@@ -21,14 +21,22 @@ from dlpagent.connectors.sinks._sarif import SarifWriter
 from dlpagent.connectors.sinks._table import TableWriter
 from dlpagent.errors import ConfigurationError
 from dlpagent.findings import PackRef, level_of
+from dlpagent.suppressions import Verdict
 from dlpagent.violations import Violation
+
+NOBODY: Final[Mapping[int, Verdict]] = {}
 
 
 class FindingsWriter(Protocol):
     """What `scan` writes its findings to."""
 
-    def write(self, asset_uri: str, findings: pa.RecordBatch) -> None:
-        """Write findings (FINDING_SCHEMA) of one asset; an asset may come in several batches."""
+    def write(
+        self, asset_uri: str, findings: pa.RecordBatch, suppressed: Mapping[int, Verdict] = NOBODY
+    ) -> None:
+        """Write findings (FINDING_SCHEMA) of one asset; an asset may come in several batches.
+
+        suppressed: row → the verdict that suppresses it; such findings are shown as what they are.
+        """
 
     def close(self, summary: Mapping[str, Any], violations: Sequence[Violation] = ()) -> None:
         """End the output. The stream itself stays open: it belongs to the caller.
@@ -54,7 +62,14 @@ class _Locator(msgspec.Struct, frozen=True, omit_defaults=True):
     row: int | None = None
 
 
-class _Line(msgspec.Struct, frozen=True):
+class _Suppressed(msgspec.Struct, frozen=True, omit_defaults=True):
+    verdict: str
+    reason: str
+    owner: str
+    until: str | None = None
+
+
+class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """The documented finding line, version 1; the same keys as findings.finding_lines."""
 
     v: int
@@ -70,6 +85,7 @@ class _Line(msgspec.Struct, frozen=True):
     key: str
     pack: _Pack
     locator: _Locator
+    suppressed: _Suppressed | None = None
 
 
 class JsonLinesWriter:
@@ -79,11 +95,12 @@ class JsonLinesWriter:
         self._output = output
         self._lines = _Lines(pack, names)
 
-    def write(self, asset_uri: str, findings: pa.RecordBatch) -> None:
+    def write(
+        self, asset_uri: str, findings: pa.RecordBatch, suppressed: Mapping[int, Verdict] = NOBODY
+    ) -> None:
         """See FindingsWriter.write."""
-        self._output.write(
-            msgspec.json.Encoder().encode_lines(list(self._lines.of(asset_uri, findings)))
-        )
+        lines = list(self._lines.of(asset_uri, findings, suppressed))
+        self._output.write(msgspec.json.Encoder().encode_lines(lines))
 
     def close(
         self,
@@ -103,10 +120,12 @@ class JsonWriter:
         self._separator = b"\n"
         output.write(b'{"v":1,"findings":[')
 
-    def write(self, asset_uri: str, findings: pa.RecordBatch) -> None:
+    def write(
+        self, asset_uri: str, findings: pa.RecordBatch, suppressed: Mapping[int, Verdict] = NOBODY
+    ) -> None:
         """See FindingsWriter.write."""
         encode_line = msgspec.json.Encoder().encode
-        lines = [encode_line(line) for line in self._lines.of(asset_uri, findings)]
+        lines = [encode_line(line) for line in self._lines.of(asset_uri, findings, suppressed)]
         if lines:
             self._output.write(self._separator + b",\n".join(lines))
             self._separator = b",\n"
@@ -128,9 +147,11 @@ class _Lines:
         self._names = names
         self._sits: dict[str, _Sit] = {}
 
-    def of(self, asset_uri: str, findings: pa.RecordBatch) -> Iterator[_Line]:
+    def of(
+        self, asset_uri: str, findings: pa.RecordBatch, suppressed: Mapping[int, Verdict]
+    ) -> Iterator[_Line]:
         asset = asset_uri.encode("utf-8", "replace").decode()
-        for (
+        for number, (
             record,
             part,
             start,
@@ -144,7 +165,7 @@ class _Lines:
             offset,
             group,
             row,
-        ) in rows_of(findings):
+        ) in enumerate(rows_of(findings)):
             yield _Line(
                 1,
                 asset,
@@ -159,6 +180,7 @@ class _Lines:
                 key,
                 self._pack,
                 _Locator(file, offset, group, row),
+                _said_of(suppressed.get(number)),
             )
 
     def _sit(self, sit_id: str) -> _Sit:
@@ -166,6 +188,12 @@ class _Lines:
         if sit is None:
             sit = self._sits[sit_id] = _Sit(sit_id, self._names.get(sit_id, sit_id))
         return sit
+
+
+def _said_of(verdict: Verdict | None) -> _Suppressed | None:
+    if verdict is None:
+        return None
+    return _Suppressed(verdict.ruling, verdict.reason, verdict.owner, verdict.expires_at)
 
 
 _WRITERS: Final[Mapping[str, Callable[[Output, PackRef, Mapping[str, str]], FindingsWriter]]] = {

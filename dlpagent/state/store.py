@@ -48,6 +48,8 @@ from dlpagent.state.segments import SegmentFolder
 from dlpagent.state.sql import insert_new
 from dlpagent.state.tables import meta
 from dlpagent.state.types import Clock, utc_now
+from dlpagent.state.verdicts import suppressions_of
+from dlpagent.suppressions import NONE, Suppressions, Verdict
 from dlpagent.violations import PolicyRef
 
 
@@ -223,9 +225,18 @@ class State:
         uri = None if asset is None else _uri(asset)
         return finding_reader.latest_findings(self.database, uri)
 
-    def item_tallies(self, run_id: str, asset: Asset | str) -> ItemEvidence:
-        """Tallies, places and digest of an asset that is one item, over all it has stored."""
-        return item_tallies(self.database, run_id, _uri(asset))
+    def item_tallies(
+        self, run_id: str, asset: Asset | str, suppressions: Suppressions = NONE
+    ) -> ItemEvidence:
+        """Tallies, places and digest of an asset that is one item, over all it has stored.
+
+        What suppressions hide is left out.
+        """
+        return item_tallies(self.database, run_id, _uri(asset), suppressions)
+
+    def suppressions(self, more: Sequence[Verdict] = ()) -> Suppressions:
+        """What the stored verdicts, and more of them, suppress now."""
+        return suppressions_of(self.database, more)
 
     def prune(self, keep_runs: int = 2) -> Pruned:
         """Remove the findings of all but the newest finished runs of each asset."""

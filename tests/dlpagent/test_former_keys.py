@@ -60,8 +60,7 @@ def test_rotation_names_both_keys_and_leaves_files_only_their_owner_can_read(
 def test_former_keys_are_dropped_but_those_still_needed(tmp_path: Path) -> None:
     path = tmp_path / "e.key"
     names = [load_evidence(path).key_id()]
-    for _ in range(2):
-        names.append(rotate(path).after)
+    names += [rotate(path).after, rotate(path).after]
     assert drop_former(path, {names[1]}) == [names[0]]
     assert [item.key_id() for item in load_former(path)] == [names[1]]
     assert drop_former(path, ()) == [names[1]]
