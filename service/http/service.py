@@ -1,0 +1,115 @@
+"""What the routes work on: the pack, its workers, and each tenant's state, policies and evidence."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dlpagent.classifiers.detecting import classifier_of
+from dlpagent.classifiers.sit import Pack
+from dlpagent.errors import ConfigurationError
+from dlpagent.evidence import Evidence
+from dlpagent.labels.decide import PolicyDecider
+from dlpagent.labels.policy import Policy
+from dlpagent.ports import Classifier
+from dlpagent.service.http.classifying import Lanes, WaitingClassifier, Workers
+from dlpagent.service.http.settings import ServeSettings, TenantSettings
+from dlpagent.service.packs import load_packs
+from dlpagent.service.session import read_policy
+from dlpagent.service.settings import Home
+from dlpagent.state import State, open_state
+from dlpagent.violations import ZERO_TENANT
+
+
+@dataclass(slots=True)
+class Tenant:
+    """All that belongs to one tenant. policies: by id.
+
+    waiting: for code in a thread; lanes: for the event loop. Both have the same workers.
+    """
+
+    id: str
+    state: State
+    evidence: Evidence
+    classifier: Classifier
+    workers: Workers
+    lanes: Lanes
+    policies: dict[str, Policy]
+    deciders: dict[str, PolicyDecider]
+
+    @property
+    def waiting(self) -> Classifier:
+        """The classifier for code that runs in a thread and waits."""
+        return WaitingClassifier(self.workers, self.classifier)
+
+
+@dataclass(slots=True)
+class Service:
+    """An open service. Made by open_service(); closed with close()."""
+
+    settings: ServeSettings
+    home: Home
+    pack: Pack
+    tenants: dict[str, Tenant]
+    is_ready: bool = False
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def main(self) -> Tenant:
+        """The first tenant; its state also holds the API keys of all."""
+        return next(iter(self.tenants.values()))
+
+    def warm_up(self) -> None:
+        """Make the classifiers ready; until then /readyz says no."""
+        for tenant in self.tenants.values():
+            tenant.workers.warm_up()
+        self.is_ready = True
+
+    def close(self) -> None:
+        """End the workers and let go of the states."""
+        self._stack.close()
+
+
+def open_service(settings: ServeSettings) -> Service:
+    """Open pack, states and policies. Raises DlpAgentError before anything is served."""
+    home = Home.of_environment()
+    cache = home.path / "cache"
+    pack = load_packs(settings.packs, settings.profile, cache, settings.ner)  # type: ignore[arg-type]
+    stack = ExitStack()
+    try:
+        tenants = {each.id: _tenant(each, settings, home, pack, stack) for each in settings.tenants}
+    except BaseException:
+        stack.close()
+        raise
+    return Service(settings, home, pack, tenants, _stack=stack)
+
+
+def _tenant(
+    wanted: TenantSettings, settings: ServeSettings, home: Home, pack: Pack, stack: ExitStack
+) -> Tenant:
+    folder = home.path if wanted.id == ZERO_TENANT else home.path / "tenants" / wanted.id
+    evidence = home.evidence(wanted.key_file or folder / home.key_file.name)
+    place: str | Path = wanted.state or folder / home.state.name
+    if isinstance(place, Path):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    state = stack.enter_context(open_state(place))
+    classifier = classifier_of(pack, evidence, home.path / "cache")
+    workers = Workers(classifier, settings.workers)
+    stack.callback(workers.close)
+    policies = [read_policy(name, pack, wanted.labels) for name in wanted.policies]
+    by_id = {policy.ref().id: policy for policy in policies}
+    if len(by_id) != len(policies):
+        raise ConfigurationError(
+            "two policies of a tenant have the same id", where=wanted.id, expected="each id once"
+        )
+    return Tenant(
+        wanted.id,
+        state,
+        evidence,
+        classifier,
+        workers,
+        Lanes(workers, settings.limits.waiting_chars),
+        by_id,
+        {ident: PolicyDecider(policy) for ident, policy in by_id.items()},
+    )
