@@ -22,9 +22,10 @@ _wait = time.sleep  # tests that need no patience replace it
 
 
 class RefusedError(SourceError):
-    """The store answered with a status that will stay. status: which."""
+    """The store answered with a status that will stay. status: which; code: its own name for it."""
 
     status: int = 0
+    code: str = ""
 
 
 class HttpStore:
@@ -72,7 +73,7 @@ class HttpStore:
                 if answer.status_code not in _PASSING:
                     return self._understood(path, answer)
                 found = f"status {answer.status_code}"
-                wait = _asked_wait(answer.headers.get("Retry-After"), wait)
+                wait = asked_wait(answer.headers.get("Retry-After"), wait)
             if attempt + 1 < _TRIES:
                 _wait(wait)
         raise SourceError(
@@ -156,8 +157,8 @@ def is_local(host: str) -> bool:
     return host in ("localhost", "127.0.0.1", "::1")
 
 
-def _asked_wait(header: str | None, otherwise: float) -> float:
-    """Seconds until the server wants to be asked again: a number or a date, at most a minute."""
+def asked_wait(header: str | None, otherwise: float, most: float = _MAX_WAIT_S) -> float:
+    """Seconds until the server wants to be asked again: a number or a date, at most `most`."""
     if not header:
         return otherwise
     try:
@@ -170,4 +171,4 @@ def _asked_wait(header: str | None, otherwise: float) -> float:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         seconds = (moment - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), _MAX_WAIT_S)
+    return min(max(seconds, 0.0), most)
