@@ -1,0 +1,1 @@
+"""What documents, mails and archives say, read in a child process that cannot hurt this one."""
