@@ -35,6 +35,7 @@ class Verdict:
     scope: a glob over asset URIs (* also crosses /). expires_at: UTC, ISO 8601 with Z, the first
     moment at which it no longer holds; None: it holds until it is withdrawn. reason and owner are
     words of people; masked is the shape of the value. Times are "" where they are not known yet.
+    former_key: the value's key in the verdict this one continues under a newer evidence key.
     """
 
     key: str
@@ -50,6 +51,7 @@ class Verdict:
     actor: str = ""
     created_at: str = ""
     updated_at: str = ""
+    former_key: str = ""
 
     def holds(self, now: str) -> bool:
         """Whether it has not expired at a moment (UTC, ISO 8601 with Z)."""

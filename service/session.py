@@ -30,12 +30,15 @@ from dlpagent.labels.taxonomy_files import load_taxonomy as read_taxonomy
 from dlpagent.outbox import Delivered, Retry, drain
 from dlpagent.pool import in_workers
 from dlpagent.ports import Classifier, Sink, Source
+from dlpagent.service.baselines import read_baseline
 from dlpagent.service.ner import Ner, choose, set_budget
 from dlpagent.service.packs import BUILTIN_NAME, above, whole_packs
 from dlpagent.service.settings import Home
 from dlpagent.service.sink_spec import SinkSpec
+from dlpagent.service.suppressing import Suppressed, evidence_for, verdicts_in_force
 from dlpagent.service.wiring import Unreachable
 from dlpagent.state import Counters, Run, State, open_state
+from dlpagent.suppressions import NONE, Suppressions
 from dlpagent.sweep import Observer, Plan, Result, Sweep
 from dlpagent.violations import ZERO_TENANT
 
@@ -68,6 +71,7 @@ class Settings:
     targets: tuple[str, ...] = ()
     ner: Ner = "off"
     ner_budget: float | None = None
+    baseline: Path | None = None
 
 
 @dataclass(slots=True)
@@ -82,6 +86,7 @@ class Session:
     state: State
     interrupted: list[int] = field(default_factory=list)
     left_out: frozenset[str] = frozenset()
+    suppressions: Suppressions = NONE
 
     def sweep(
         self, sources: Sequence[Source | Unreachable], observer: Observer, resume: Run | None = None
@@ -98,7 +103,7 @@ class Session:
         )
         engine = engine_of(self.settings)
         sweep = Sweep(plan, self.state, self.classifier, self.decider, observer,
-                      lambda: bool(self.interrupted), engine)  # fmt: skip
+                      lambda: bool(self.interrupted), engine, self.suppressions)  # fmt: skip
         lost = [(item.place, str(item.error)) for item in sources if isinstance(item, Unreachable)]
         good = [item for item in sources if not isinstance(item, Unreachable)]
         with watching_signals(self.interrupted):
@@ -166,6 +171,8 @@ def config_hash(settings: Settings) -> str:
         [sink.identity for sink in settings.sinks], settings.min_confidence, sorted(settings.accept),
         settings.ner,
     ]  # fmt: skip
+    if settings.baseline is not None:
+        meaning.append(str(settings.baseline))
     return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
 
 
@@ -175,7 +182,9 @@ def open_session(settings: Settings) -> Iterator[Session]:
     for spec in settings.sinks:
         spec.open().close()  # nothing is written; settings that are wrong are said before the sweep
     home = Home.of_environment()
-    evidence = home.evidence(settings.key_file)
+    key_file = settings.key_file or home.key_file
+    baseline = read_baseline(settings.baseline, key_file) if settings.baseline else ()
+    home.evidence(settings.key_file)  # made or refused before anything else
     pack = whole_packs(settings.packs, settings.profile, home.path / "cache")
     policy = read_policy(settings.policy, pack, settings.labels) if settings.policy else None
     decider = PolicyDecider(policy) if policy else None
@@ -190,8 +199,11 @@ def open_session(settings: Settings) -> Iterator[Session]:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dlpagent-"))
             place = Path(folder) / "state.db"
         state = stack.enter_context(open_state(place))
+        verdicts = verdicts_in_force(state, baseline)
+        evidence = evidence_for(key_file, verdicts)
         classifier = classifier_of(pack, evidence, home.path / "cache")
-        yield Session(settings, home, pack, classifier, decider, state, left_out=chosen.left_out)
+        yield Session(settings, home, pack, classifier, decider, state, left_out=chosen.left_out,
+                      suppressions=state.suppressions(baseline))  # fmt: skip
 
 
 def load_decider(policy: str, pack: Pack, taxonomy: str | None = None) -> PolicyDecider:
@@ -250,21 +262,32 @@ def watching_signals(received: list[int]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def exit_code(result: Result, settings: Settings, delivered: Delivered | None) -> ExitCode:
-    """The contract: delivery failed (4), else incomplete (3), else findings (1), else clean (0)."""
+def exit_code(
+    result: Result,
+    settings: Settings,
+    delivered: Delivered | None,
+    suppressed: Suppressed | None = None,
+) -> ExitCode:
+    """The contract: delivery failed (4), else incomplete (3), else findings (1), else clean (0).
+
+    Findings that verdicts suppress do not count.
+    """
     if delivered is not None and (delivered.pending or delivered.dead or delivered.errors):
         return ExitCode.DELIVERY
     if result.status != "complete":
         return ExitCode.INCOMPLETE
-    return ExitCode.FINDINGS if counts_at(result, settings.fail_on) else ExitCode.CLEAN
+    found = counts_at(result, settings.fail_on, suppressed)
+    return ExitCode.FINDINGS if found else ExitCode.CLEAN
 
 
-def counts_at(result: Result, level: str) -> int:
+def counts_at(result: Result, level: str, suppressed: Suppressed | None = None) -> int:
     """Findings at or above a level, those of unchanged assets included; none for `never`."""
     if level == "never":
         return 0
     total: Counters = result.counters + result.unchanged
-    return sum(total.levels.get(name, 0) for name in LEVELS[LEVELS.index(level) :])
+    wanted = LEVELS[LEVELS.index(level) :]
+    hidden = sum(suppressed.levels[name] for name in wanted) if suppressed else 0
+    return sum(total.levels.get(name, 0) for name in wanted) - hidden
 
 
 def parse_level(text: str) -> int:

@@ -23,6 +23,7 @@ from dlpagent.outbox import Delivered
 from dlpagent.records import Asset
 from dlpagent.service.ner import sentence_of
 from dlpagent.service.session import Session
+from dlpagent.service.suppressing import Suppressed
 from dlpagent.state import AssetProgress, Counters
 from dlpagent.sweep import Result
 from dlpagent.violations import Severity, SitRef, Violation
@@ -61,18 +62,27 @@ def _first_place(session: Session, result: Result, status: str) -> str:
     return ""
 
 
-def summary_of(session: Session, result: Result) -> dict[str, Any]:
+def summary_of(
+    session: Session, result: Result, suppressed: Suppressed | None = None
+) -> dict[str, Any]:
     """The run in figures, as plain JSON values."""
+    hidden = suppressed or Suppressed()
     return {
         "run": result.run_id,
         "status": result.status,
         "assets": result.assets,
         "counters": asdict(result.counters),
+        "suppressed": {"total": hidden.total, **hidden.rulings},
         "incomplete": incomplete_reasons(session, result),
     }
 
 
-def summary_lines(session: Session, result: Result, delivered: Delivered | None) -> Iterator[str]:
+def summary_lines(
+    session: Session,
+    result: Result,
+    delivered: Delivered | None,
+    suppressed: Suppressed | None = None,
+) -> Iterator[str]:
     """What is told on stderr when a run is over."""
     counters = result.counters + result.unchanged
     levels = ", ".join(f"{counters.levels.get(level, 0):,} {level}" for level in reversed(LEVELS))
@@ -81,6 +91,8 @@ def summary_lines(session: Session, result: Result, delivered: Delivered | None)
         f"{sum(result.assets.values()):,} asset(s){f' ({skipped:,} unchanged)' if skipped else ''}, "
         f"{result.counters.records:,} records read; {counters.findings:,} findings ({levels})"
     )
+    if suppressed is not None and suppressed.total:
+        yield f"{suppressed}; they count neither for --fail-on nor for policies"
     if session.decider is not None:
         counts = severities(session, result)
         many = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("high", "medium", "low"))

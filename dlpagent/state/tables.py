@@ -386,9 +386,13 @@ verdicts = Table(
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
     Column("expires_at", Text),
+    Column("former_key", Text, nullable=False),
     Index(None, "key"),
 )
-"""What was decided on a value (key, under the evidence key named key_id), for a SIT, in a scope."""
+"""What was decided on a value (key, under the evidence key named key_id), for a SIT, in a scope.
+
+former_key: the key of the same value in the verdict this one was made from when keys were rotated.
+"""
 
 api_keys = Table(
     "api_keys",

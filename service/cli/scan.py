@@ -65,6 +65,14 @@ def scan(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the scan that was cut off (needs --state).")
     ] = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            help="Verdicts (dlpagent triage export) or an earlier scan's JSON Lines: what is in it "
+            "is suppressed.",
+            show_default="none",
+        ),
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="With --state: read unchanged assets again, too.")
     ] = False,
@@ -110,6 +118,7 @@ def scan(
             engine=engine,
             ner=ner,
             ner_budget=ner_budget,
+            baseline=baseline,
             key_file=key_file,
             tenant_id=tenant_id,
             quiet=quiet,

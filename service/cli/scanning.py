@@ -30,6 +30,7 @@ from dlpagent.service.session import (
 )
 from dlpagent.service.sink_spec import SinkSpec, file_sink
 from dlpagent.service.summary import held_violations, report_data, summary_lines, summary_of
+from dlpagent.service.suppressing import Suppressed, suppressed_in
 from dlpagent.service.wiring import SINKS, Unreachable, open_sources
 from dlpagent.state import AssetProgress, Committed, Counters
 from dlpagent.sweep import Result, Stopped
@@ -65,6 +66,7 @@ class Request:
     quiet: bool
     ner: str = "off"
     ner_budget: float | None = None
+    baseline: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +107,15 @@ def run_scan(request: Request) -> ExitCode:
             return ExitCode.INTERRUPTED
         watcher.progress.close()
         delivered = session.deliver() if sinks else None
-        finish_outputs(session, result, watcher, plans)
+        suppressed = suppressed_in(session.state, result, session.suppressions)
+        finish_outputs(session, result, watcher, plans, suppressed)
         for sink in sinks:
             if Path(sink.target).parent == work:
                 _copy_to_stdout(Path(sink.target))
         if not request.quiet:
-            for line in summary_lines(session, result, delivered):
+            for line in summary_lines(session, result, delivered, suppressed):
                 sys.stderr.write(line + "\n")
-        return exit_code(result, session.settings, delivered)
+        return exit_code(result, session.settings, delivered, suppressed)
 
 
 def settings_of(request: Request, sinks: tuple[SinkSpec, ...]) -> Settings:
@@ -137,6 +140,7 @@ def settings_of(request: Request, sinks: tuple[SinkSpec, ...]) -> Settings:
         targets=request.targets,
         ner=request.ner,  # type: ignore[arg-type]
         ner_budget=request.ner_budget,
+        baseline=request.baseline,
     )
 
 
@@ -304,17 +308,23 @@ class Watcher:
                 self._write(stored.asset_uri, stored.rows)
 
     def _write(self, asset_uri: str, findings: pa.RecordBatch) -> None:
-        if findings.num_rows:
-            for item in self.writers:
-                item.writer.write(asset_uri, findings)
+        if not findings.num_rows or not self.writers:
+            return
+        suppressed = self.session.suppressions.verdicts_on(asset_uri, findings)
+        for item in self.writers:
+            item.writer.write(asset_uri, findings, suppressed)
 
 
 def finish_outputs(
-    session: Session, result: Result, watcher: Watcher, plans: Sequence[OutputPlan]
+    session: Session,
+    result: Result,
+    watcher: Watcher,
+    plans: Sequence[OutputPlan],
+    suppressed: Suppressed,
 ) -> None:
     """Close the writers and write the report."""
     violations = list(held_violations(session, result)) if session.decider else []
-    summary = summary_of(session, result)
+    summary = summary_of(session, result, suppressed)
     for item in watcher.writers:
         item.writer.close(summary, violations)
         item.is_whole = True

@@ -14,6 +14,7 @@ from dlpagent.service.cli.scanning import Watcher, progress_for, write_html
 from dlpagent.service.pushing import existing_state, lag_line
 from dlpagent.service.session import Session, exit_code, open_session
 from dlpagent.service.summary import summary_lines
+from dlpagent.service.suppressing import suppressed_in
 from dlpagent.service.sweep_file import SweepFile, read_sweep_file
 from dlpagent.service.wiring import Unreachable, open_sources
 from dlpagent.state import Run
@@ -44,10 +45,11 @@ def run_sweep(
         delivered = session.deliver() if settings.sinks else None
         if plan.report is not None:
             write_html(session, result, plan.report, watcher.progress.figures())
+        suppressed = suppressed_in(session.state, result, session.suppressions)
         if not quiet:
-            for line in summary_lines(session, result, delivered):
+            for line in summary_lines(session, result, delivered, suppressed):
                 sys.stderr.write(line + "\n")
-        return exit_code(result, settings, delivered)
+        return exit_code(result, settings, delivered, suppressed)
 
 
 def _resumable(session: Session, file: Path, *, must_resume: bool) -> Run | None:

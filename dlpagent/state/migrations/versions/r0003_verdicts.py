@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.Text(), nullable=True),
+        sa.Column("former_key", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("verdict_id", name=op.f("pk_verdicts")),
     )
     op.create_index(op.f("ix_verdicts_key"), "verdicts", ["key"], unique=False)
