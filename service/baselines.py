@@ -147,14 +147,8 @@ def _of_findings(path: Path, text: str, key_id: str) -> Iterator[Verdict]:
             key, sit, name, asset = row["key"], row["sit"]["id"], row["sit"]["name"], row["asset"]
             masked = str(row.get("masked", ""))
         except (ValueError, KeyError, TypeError):
-            problems.append(
-                Problem(
-                    str(path),
-                    number,
-                    "this is not a finding",
-                    "a line of: dlpagent scan --format jsonl",
-                )  # fmt: skip
-            )
+            expected = "a line of: dlpagent scan --format jsonl"
+            problems.append(Problem(str(path), number, "this is not a finding", expected))
             continue
         scope = scope_of(asset)
         seen.setdefault((key, sit, scope), Verdict(
