@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as pt
+
+from dlpagent.records import without_surrogates
 
 _GUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _PROPERTY = re.compile(rf"MSIP_Label_({_GUID})_(\w+)", re.IGNORECASE)
@@ -30,6 +33,8 @@ _FIELDS = re.compile(r"(?:mip|msip|sensitivity|mipsensitivity)label(?:s|id|ids|g
 _MAX_DEPTH = 4
 _MAX_LABELS = 20
 _MAX_NAME_CHARS = 200
+_NAMES_KEPT = 4096
+_PLAIN = (str, int, float, list, type(None))
 
 
 def labels_of(record: Mapping[str, Any]) -> list[str] | None:
@@ -38,15 +43,21 @@ def labels_of(record: Mapping[str, Any]) -> list[str] | None:
     A name, a GUID, or, where the record says which tenant set the label or how, these properties as
     one text. A label whose _Enabled property is false was taken off, and does not count.
     """
+    if not _may_be_labelled(record):
+        return None
     found: dict[str, _Stamp] = {}
     for key, value in _fields(record, 0):
-        match = _PROPERTY.fullmatch(key)
-        if match:
-            _note(match.group(1), match.group(2), value, found)
+        property_ = _property_of(key)
+        if property_:
+            _note(*property_, value, found)
         elif is_label_field(key):
             for name in _names(value, found):
                 found.setdefault(name, _Stamp(name)).is_on = True
-    labels = [stamp.text() for stamp in found.values() if stamp.is_on and not stamp.is_off]
+    labels = [
+        without_surrogates(stamp.text())
+        for stamp in found.values()
+        if stamp.is_on and not stamp.is_off
+    ]
     return labels[:_MAX_LABELS] or None
 
 
@@ -79,9 +90,19 @@ class _Stamp:
         self.is_on = True
 
 
+@lru_cache(_NAMES_KEPT)  # names of fields repeat from record to record
+def _property_of(name: str) -> tuple[str, str] | None:
+    """GUID and detail of a property's name."""
+    match = _PROPERTY.fullmatch(name) if len(name) <= _MAX_NAME_CHARS else None
+    return (match.group(1), match.group(2)) if match else None
+
+
+@lru_cache(_NAMES_KEPT)
 def is_label_field(name: str) -> bool:
     """True for the names of fields that hold a label: sensitivity_label, msipLabels, …"""
-    if _PROPERTY.fullmatch(name):
+    if len(name) > _MAX_NAME_CHARS:
+        return False
+    if _property_of(name):
         return True
     return _FIELDS.fullmatch("".join(char for char in name.lower() if char.isalnum())) is not None
 
@@ -93,6 +114,21 @@ def may_hold_labels(field: pa.Field) -> bool:
     if pt.is_struct(field.type):
         return any(may_hold_labels(child) for child in field.type)
     return bool(pt.is_map(field.type))
+
+
+def _may_be_labelled(record: Mapping[str, Any], depth: int = 0) -> bool:
+    """Whether any field is one of a label; quick, for nearly no record is."""
+    for key, child in record.items():
+        if isinstance(key, str) and is_label_field(key):
+            return True
+        if (
+            not isinstance(child, _PLAIN)
+            and isinstance(child, Mapping)
+            and depth < _MAX_DEPTH
+            and _may_be_labelled(child, depth + 1)
+        ):
+            return True
+    return False
 
 
 def _fields(value: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Any]]:

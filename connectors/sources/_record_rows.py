@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
+from dlpagent.connectors.sources._existing_labels import is_label_field, labels_of
 from dlpagent.connectors.sources._leaves import digits_of_float
 from dlpagent.connectors.sources._shapes import ID_KEYS, parts_of, record_id_of
 from dlpagent.records import LOCATOR_TYPE, PartStatus, batch_of_columns, without_surrogates
@@ -24,10 +25,11 @@ _Row = tuple[str, str, int, str | None, str | None, str | None, int, int | None]
 
 
 class _Plan(NamedTuple):
-    """What each key of a flat record is called: part, role and context."""
+    """What each key of a flat record is called: part, role and context; has_labels: one holds any."""
 
     parts: tuple[tuple[str, str | None, str | None], ...]
     has_id: bool
+    has_labels: bool
 
 
 class RecordRows:
@@ -46,6 +48,7 @@ class RecordRows:
         # One tuple per part: record_id, part, seq, text, context, role, row, offset.
         self._gathered: list[_Row] = []
         self._statuses: dict[int, tuple[PartStatus, str | None]] = {}
+        self._labels: dict[int, list[str]] = {}
 
     def __len__(self) -> int:
         return len(self._gathered)
@@ -61,8 +64,15 @@ class RecordRows:
             plan = self._plans[keys]
         except KeyError:
             plan = self._remember(keys)
-        if plan is None or not self._add_flat(record, plan, row, offset):
+        begun = len(self._gathered)
+        is_flat = plan is not None and self._add_flat(record, plan, row, offset)
+        if not is_flat:
             self._add_any(record, row, offset)
+        if not is_flat or (plan and plan.has_labels):  # a flat one has them in its own fields only
+            labels = labels_of(record)
+            if labels:
+                places = range(begun, len(self._gathered))
+                self._labels.update(dict.fromkeys(places, labels))
 
     def add_problem(
         self,
@@ -99,6 +109,9 @@ class RecordRows:
                 "role": pa.array(roles, pa.string()),
                 "locator": self._locators(rows, offsets),
             }
+        if self._labels:
+            carried = [self._labels.get(place) for place in range(count)]
+            columns["labels"] = pa.array(carried, pa.list_(pa.string()))
         if self._statuses:
             statuses = [self._statuses.get(place, ("read", None)) for place in range(count)]
             columns["status"] = pa.array([status for status, _ in statuses], pa.string())
@@ -126,7 +139,8 @@ class RecordRows:
             parts = tuple(parts_of(dict.fromkeys(keys, "x")))
             if len(parts) == len(keys):
                 named = tuple((part.part, part.role, part.context) for part in parts)
-                plan = _Plan(named, not ID_KEYS.isdisjoint(keys))
+                has_labels = any(map(is_label_field, keys))
+                plan = _Plan(named, not ID_KEYS.isdisjoint(keys), has_labels)
         self._plans[keys] = plan
         return plan
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlpagent.connectors.sources._existing_labels import labels_of
 from dlpagent.connectors.sources._record_rows import RecordRows, mark_last
 from dlpagent.connectors.sources._shapes import parts_of, record_id_of
 from dlpagent.records import RECORD_SCHEMA, without_surrogates
@@ -94,3 +95,41 @@ def test_the_last_batch_is_known_and_never_empty_beside_others(
         batches.append(rows.take())
     marked = mark_last((batch, place) for place, batch in enumerate(batches))
     assert [(batch.num_rows, place, last) for batch, place, last in marked] == expected
+
+
+GUID = "2096f6a2-d2f7-48be-b329-b73aaa526e5d"
+
+
+@pytest.mark.parametrize(
+    ("record", "labels"),
+    [
+        ({"text": "t", "sensitivity_label": "Secret"}, ["Secret"]),
+        ({"text": "t", "note": "n", f"MSIP_Label_{GUID}_Enabled": "true"}, [GUID]),
+        ({"text": "t", "metadata": {"sensitivityLabelId": GUID}}, [GUID]),
+        ({"text": "t", "sensitivity_label": {"id": GUID, "name": "Secret"}}, [GUID]),
+        ({"messages": [{"role": "user", "content": "c"}], "mip_label": "Secret"}, ["Secret"]),
+        ({"text": "t", "labels": ["x"], "note": "sensitivity_label"}, None),
+    ],
+)
+def test_every_part_of_a_record_has_the_labels_its_record_carries(
+    record: dict[str, Any], labels: list[str] | None
+) -> None:
+    rows = RecordRows("file:///a", "/a")
+    for row, one in enumerate([{"text": "plain"}, record, {"text": "plain", "metadata": {}}]):
+        rows.add(one, row=row, offset=None)
+    found = [(one["record_id"], one["labels"]) for one in rows.take().to_pylist()]
+    assert {repr(held) for ident, held in found if ident == "1"} == {repr(labels)}
+    assert {repr(held) for ident, held in found if ident != "1"} == {"None"}
+
+
+@given(st.lists(st.dictionaries(KEYS | st.just("sensitivity_label"), VALUES), max_size=6))
+def test_labels_do_not_depend_on_the_way_a_record_goes(records: list[dict[str, Any]]) -> None:
+    rows = RecordRows("file:///a", "/a")
+    for row, record in enumerate(records):
+        rows.add(record, row=row, offset=None)
+    for one in rows.take().to_pylist():
+        assert one["labels"] == _cleaned(labels_of(records[one["locator"]["row"]]))
+
+
+def _cleaned(labels: list[str] | None) -> list[str] | None:
+    return labels and [without_surrogates(label) for label in labels]
