@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from dlpagent.classifiers.cascade.database import Ints
-from dlpagent.classifiers.cascade.exact import Finder, Found, Regions, finder_of, regions_of
-from dlpagent.classifiers.cascade.plan import Plan, Support
+from dlpagent.classifiers.cascade.exact import Finder, Found, Regions, regions_of
+from dlpagent.classifiers.cascade.finders import Finders, Sought
+from dlpagent.classifiers.cascade.plan import Support
 from dlpagent.classifiers.cascade.ragged import NONE, distinct
 from dlpagent.classifiers.cascade.rows import Rows, whole
 from dlpagent.classifiers.cascade.scanner import Events, events_in_order, events_of, listed
 from dlpagent.classifiers.cascade.spans import Spans, joined, sorted_spans
 from dlpagent.classifiers.cascade.tables import Tables
+from dlpagent.classifiers.cascade.together import Together, accepted
 from dlpagent.classifiers.cascade.words import Words
-from dlpagent.classifiers.compiled import CompiledPack, acceptance_of
-from dlpagent.classifiers.regexes import Re2Matcher, matcher
-from dlpagent.classifiers.sit import Regex, ValidatorSpec
-
-MAX_REMEMBERED = 20_000
-
-
-@dataclass(slots=True)
-class Finders:
-    """The finders of a pack's expressions, made when first needed."""
-
-    compiled: CompiledPack
-    plan: Plan
-    _known: dict[int, tuple[Finder, list[list[str]]]] = field(init=False, default_factory=dict)
-    _named: dict[tuple[int, str], Finder] = field(init=False, default_factory=dict)
-
-    def of(self, expression: int) -> tuple[Finder, list[list[str]]]:
-        """An expression's finder, and for each choice of validators the elements that have it."""
-        known = self._known.get(expression)
-        if known is None:
-            alike: dict[tuple[ValidatorSpec, ...], list[str]] = {}
-            for name in self.plan.elements[expression]:
-                alike.setdefault(self._validators(name), []).append(name)
-            finder = self._made(expression, list(alike))
-            known = self._known[expression] = finder, list(alike.values())
-        return known
-
-    def named(self, expression: int, name: str) -> Finder:
-        """The finder of an expression of one element."""
-        known = self._named.get((expression, name))
-        if known is None:
-            known = self._named[expression, name] = self._made(expression, [self._validators(name)])
-        return known
-
-    def _validators(self, name: str) -> tuple[ValidatorSpec, ...]:
-        element = self.compiled.pack.elements[name]
-        assert isinstance(element, Regex)
-        return element.validators
-
-    def _made(self, expression: int, validators: list[tuple[ValidatorSpec, ...]]) -> Finder:
-        compiled = matcher(self.plan.patterns[expression])
-        assert isinstance(compiled, Re2Matcher)
-        accepts = [acceptance_of(one) for one in validators]
-        return finder_of(
-            compiled,
-            self.plan.widths[expression],
-            self.plan.leasts[expression],
-            [accept and remembering(accept) for accept in accepts],
-        )
-
-
-def remembering(accept: Callable[[str], bool]) -> Callable[[str], bool]:
-    """The same answers, the last ones from memory: tables and copied lines repeat their values."""
-    known: dict[str, bool] = {}
-
-    def accepts(value: str) -> bool:
-        answer = known.get(value)
-        if answer is None:
-            if len(known) >= MAX_REMEMBERED:
-                known.clear()
-            answer = known[value] = accept(value)
-        return answer
-
-    return accepts
-
 
 _Place = tuple[int, int, int, int]
 
@@ -168,20 +104,38 @@ class Chunk:
             self.primaries[numbers[number]] = spans
 
     def _exact(self, events: Events) -> None:
-        regions = regions_of(self.tables, self.rows, events)
         found: dict[str, list[Found]] = {}
-        firsts = np.flatnonzero(np.diff(regions.expressions, prepend=-1)).tolist()
-        every = self._places(regions)
-        for first, last in zip(firsts, [*firsts[1:], len(every)], strict=True):
-            finder, elements = self.finders.of(int(regions.expressions[first]))
-            mine: list[Found] = [([], []) for _ in elements]
-            self._add(finder, every[first:last], mine)
-            for part, names in zip(mine, elements, strict=True):
-                if part[0]:
+        together = Together(self.rows, distinct(self.rows.rows_of(events.ends)))
+        firsts = np.flatnonzero(np.diff(events.expressions, prepend=-1)).tolist()
+        for first, last in zip(firsts, [*firsts[1:], len(events.ends)], strict=True):
+            sought = self.finders.of(int(events.expressions[first]))
+            mine: list[Found] = [([], []) for _ in sought.elements]
+            part = Events(events.expressions[first:last], events.ends[first:last])
+            self._find(sought, part, together, mine)
+            for spans, names in zip(mine, sought.elements, strict=True):
+                if spans[0]:
                     for name in names:
-                        found.setdefault(name, []).append(part)
+                        found.setdefault(name, []).append(spans)
         for name, parts in found.items():
             self.primaries[name] = self._spans(parts)
+
+    def _find(self, sought: Sought, events: Events, together: Together, found: list[Found]) -> None:
+        """Matches of one expression about its events, in all rows together where they are many."""
+        finite = sought.finite
+        if finite is not None and together.pays(finite, len(events.ends)):
+            rows = self.rows.rows_of(events.ends)
+            starts, ends = together.matches(finite, rows)
+            for accept, spans in zip(sought.accepts, found, strict=True):
+                chosen = accepted(self.rows.data, starts, ends, accept)
+                spans[0].extend(chosen[0])
+                spans[1].extend(chosen[1])
+            if self.rows.is_ascii:
+                return
+            left = ~together.readable[rows]
+            events = Events(events.expressions[left], events.ends[left])
+        if len(events.ends):
+            places = self._places(regions_of(self.tables, self.rows, events))
+            self._add(sought.finder, places, found)
 
     def _places(self, regions: Regions) -> list[_Place]:
         rows = self.rows
@@ -230,7 +184,7 @@ class Chunk:
             if first < last:
                 part = Events(events.expressions[first:last], events.ends[first:last])
                 places = self._places(regions_of(self.tables, self.rows, part))
-                self._add(self.finders.named(number, support.element), places, [mine])
+                self._add(self.finders.named(number, support.element).finder, places, [mine])
         return self._spans([mine, mine]) if mine[0] else Spans(NONE, NONE)
 
     def text(self, row: int, start: int, end: int) -> str:

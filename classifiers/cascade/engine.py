@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlpagent.classifiers.cascade.chunk import Chunk, Finders
+from dlpagent.classifiers.cascade.chunk import Chunk
 from dlpagent.classifiers.cascade.database import Ints
 from dlpagent.classifiers.cascade.decide import Bools, Decided, Decider
+from dlpagent.classifiers.cascade.finders import Finders
 from dlpagent.classifiers.cascade.found import Findings
 from dlpagent.classifiers.cascade.plan import Plan, parts_of
 from dlpagent.classifiers.cascade.ragged import distinct

@@ -115,7 +115,7 @@ _PLACES = {
 
 def _node(op: Any, arg: Any, caseless: bool) -> Node:
     if op in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN):
-        return _chars(op, arg, caseless)
+        return read_chars(op, arg, caseless)
     if op is sre.BRANCH:
         return Choice(tuple(_sequence(items, caseless) for items in arg[1]))
     if op is sre.SUBPATTERN:
@@ -136,7 +136,7 @@ def _node(op: Any, arg: Any, caseless: bool) -> Node:
     raise Unreadable(f"the construct {op}")
 
 
-def _chars(op: Any, arg: Any, caseless: bool) -> Chars:
+def read_chars(op: Any, arg: Any, caseless: bool) -> Chars:
     if op is sre.ANY:
         return Chars(ANYTHING)
     if op is sre.IN:
