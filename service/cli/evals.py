@@ -179,6 +179,11 @@ def _write(report: Report, form: str, path: Path | None) -> None:
     if path is None:
         sys.stdout.write(text)
         return
+    written(path, text)
+
+
+def written(path: Path, text: str) -> None:
+    """Write a file that is whole or not there. Raises ConfigurationError."""
     draft = path.with_name(path.name + ".partial")
 
     def write() -> None:
