@@ -173,6 +173,8 @@ class Sweep:
             "pending",
         }
         result.status = status or ("incomplete" if incomplete else "complete")
+        if result.status == "complete":
+            self.state.resolve_gone(result.run_id, self.plan.sinks, self.plan.tenant_id)
         totals = {
             "counters": asdict(result.counters),
             "assets": result.assets,

@@ -14,11 +14,20 @@ from dlpagent.state import leases
 from dlpagent.state.database import Database
 from dlpagent.state.model import AssetProgress, Counters, Lease
 from dlpagent.state.sql import insert_new, insert_or_update
-from dlpagent.state.tables import assets, finding_segments, findings, problems, run_assets, runs
+from dlpagent.state.tables import (
+    assets,
+    finding_segments,
+    findings,
+    problems,
+    run_assets,
+    runs,
+    violations,
+)
 from dlpagent.state.types import to_json
 from dlpagent.violations import stable_id
 
 TALLIES = ("levels", "sits", "statuses", "labels", "carried", "roles")
+FORGOTTEN = "forgotten"
 COUNTS = ("records", "parts", "chars", "findings", "problems")
 
 
@@ -101,6 +110,9 @@ def _begin(
     removed: list[str] = []
     if row is not None and not _may_continue(row, asset):
         removed = forget_findings(connection, row.seq)
+        # What this run saw in the content that is gone was not seen in what is read now.
+        forgotten = violations.c.asset_id == asset_id, violations.c.last_run == run_id
+        connection.execute(update(violations).where(*forgotten).values(last_run=FORGOTTEN))
         connection.execute(update(run_assets).where(*same).values(_empty(run_id, asset_id)))
     connection.execute(
         update(run_assets)

@@ -18,8 +18,11 @@ from dlpagent.state import leases
 from dlpagent.state.assets import COUNTS, TALLIES, checkpoint_text, counters_from
 from dlpagent.state.database import Database
 from dlpagent.state.finding_rows import store_findings
+from dlpagent.state.life import resolve_unseen
 from dlpagent.state.model import BatchCommit, Committed, Counters, Lease, PartProblem
 from dlpagent.state.tables import problems, run_assets
+from dlpagent.state.types import moment
+from dlpagent.state.verdicts import suppressions_in
 from dlpagent.state.violation_rows import store_violations
 
 MAX_PROBLEM_ROWS = 10_000
@@ -41,7 +44,22 @@ def commit_batch(db: Database, run_id: str, lease: Lease, batch: BatchCommit) ->
         _store_problems(connection, row, batch.problems)
         committed = store_violations(connection, run_id, lease.asset_id, batch, now)
         _advance(connection, db, row, batch, tail)
+        if batch.finish is not None and batch.finish.status == "done":
+            resolved = _resolve_unseen(connection, row.seq, batch, moment(now))
+            committed = replace(committed, resolved=resolved)
     return committed
+
+
+def _resolve_unseen(connection: Connection, run_asset: int, batch: BatchCommit, at: str) -> int:
+    row = connection.execute(select(run_assets).where(run_assets.c.seq == run_asset)).one()
+    return resolve_unseen(
+        connection,
+        row,
+        at,
+        suppressions=suppressions_in(connection, at),
+        sinks=batch.sinks,
+        tenant_id=batch.tenant_id,
+    )
 
 
 def _row_to_advance(

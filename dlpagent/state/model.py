@@ -11,7 +11,15 @@ import pyarrow as pa
 
 from dlpagent.findings import PackRef
 from dlpagent.records import Checkpoint
-from dlpagent.violations import ZERO_TENANT, Event, Place, PolicyRef, Tally, Violation
+from dlpagent.violations import (
+    ZERO_TENANT,
+    Event,
+    Place,
+    PolicyRef,
+    Tally,
+    Violation,
+    ViolationStatus,
+)
 
 RunStatus = Literal["running", "complete", "incomplete", "interrupted", "failed"]
 AssetStatus = Literal["pending", "running", "done", "incomplete", "failed", "skipped"]
@@ -157,11 +165,16 @@ class BatchCommit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit brought: events that did not exist before, and violations seen again."""
+    """What a commit brought: events that did not exist before, and violations seen again.
+
+    reopened: violations that came back; resolved: those that a whole reading no longer found.
+    """
 
     new: int = 0
     changed: int = 0
     repeated: int = 0
+    reopened: int = 0
+    resolved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +202,7 @@ class StoredViolation:
     """A violation and when it was first and last seen (UTC, ISO 8601 with Z), and by which run."""
 
     violation: Violation
-    status: str
+    status: ViolationStatus
     first_seen: str
     last_seen: str
     first_run: str

@@ -28,7 +28,7 @@ from dlpagent.state.owner import this_process
 from dlpagent.state.sql import insert_new
 from dlpagent.state.tables import events, outbox, sinks
 from dlpagent.state.types import moment, time_of
-from dlpagent.violations import Event, violation_from_json
+from dlpagent.violations import Change, Event, violation_from_json
 
 _MAX_DETAIL = 500
 _FREE = {"token": None, "host": None, "pid": None, "process": None, "expires_at": None}
@@ -141,6 +141,7 @@ def _outbox_row(row: Row[Any]) -> OutboxRow:
         at=row.at,
         tenant_id=row.tenant_id,
         violation=violation_from_json(row.body),
+        change=Change(**row.change) if row.change else None,
     )
     return OutboxRow(row.seq, row.attempts, event)
 

@@ -12,14 +12,18 @@ from dlpagent.state.database import Database
 from dlpagent.state.model import DeadLetter, OutboxLag, StoredProblem, StoredViolation
 from dlpagent.state.tables import assets, events, outbox, problems, run_assets, sinks, violations
 from dlpagent.state.types import moment
-from dlpagent.violations import violation_from_json
+from dlpagent.violations import OPEN_STATUSES, violation_from_json
 
 _PAGE = 2_000
 
 
 def violations_by_severity(db: Database, run_id: str | None = None) -> dict[str, int]:
     """Severity → open violations; of those the run saw when one is given."""
-    query = select(violations.c.severity, func.count()).group_by(violations.c.severity)
+    query = (
+        select(violations.c.severity, func.count())
+        .where(violations.c.status.in_(OPEN_STATUSES))
+        .group_by(violations.c.severity)
+    )
     if run_id is not None:
         query = query.where(violations.c.last_run == run_id)
     with db.read() as connection:
@@ -28,14 +32,19 @@ def violations_by_severity(db: Database, run_id: str | None = None) -> dict[str,
 
 
 def stored_violations(
-    db: Database, run_id: str | None = None, asset_uri: str | None = None
+    db: Database,
+    run_id: str | None = None,
+    asset_uri: str | None = None,
+    statuses: Sequence[str] = (),
 ) -> Iterator[StoredViolation]:
-    """Violations in the order of their ids; those last seen by a run, or of one asset, if given."""
+    """Violations in the order of their ids; of a run (its last sighting), an asset, some statuses."""
     query = select(violations).order_by(violations.c.violation_id).limit(_PAGE)
     if run_id is not None:
         query = query.where(violations.c.last_run == run_id)
     if asset_uri is not None:
         query = query.where(violations.c.asset_id == asset_id_of(asset_uri))
+    if statuses:
+        query = query.where(violations.c.status.in_(statuses))
     after = ""
     while True:
         with db.read() as connection:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 
 from dlpagent.findings import PackRef
 from dlpagent.records import Asset
-from dlpagent.state import assets, finding_reader, outbox_rows, queries, runs
+from dlpagent.state import assets, finding_reader, life, outbox_rows, queries, runs
 from dlpagent.state.commit import commit_batch
 from dlpagent.state.connection import (
     connect,
@@ -50,7 +50,7 @@ from dlpagent.state.tables import meta
 from dlpagent.state.types import Clock, utc_now
 from dlpagent.state.verdicts import suppressions_of
 from dlpagent.suppressions import NONE, Suppressions, Verdict
-from dlpagent.violations import PolicyRef
+from dlpagent.violations import PolicyRef, ViolationStatus
 
 
 def open_state(
@@ -141,6 +141,7 @@ class State:
         config_hash: str = "",
     ) -> str:
         """Begin a run of a job and return its id."""
+        life.end_expired(self.database)
         return runs.begin_run(
             self.database,
             job=job,
@@ -159,6 +160,7 @@ class State:
     ) -> None:
         """End a run; gives back its leases."""
         runs.finish_run(self.database, run_id, status, totals)
+        life.end_expired(self.database)
         remove_orphans(self.database)
 
     def resumable_run(self, job: str) -> Run | None:
@@ -242,6 +244,16 @@ class State:
         """Remove the findings of all but the newest finished runs of each asset."""
         return prune(self.database, keep_runs)
 
+    # Violations
+
+    def resolve_gone(self, run_id: str, sinks: Sequence[str], tenant_id: str) -> int:
+        """Resolve the violations of assets that a complete run no longer met; returns how many."""
+        return life.resolve_gone(self.database, run_id, sinks, tenant_id)
+
+    def end_expired(self) -> int:
+        """Let violations come back alive whose override has ended; returns how many."""
+        return life.end_expired(self.database)
+
     # Questions
 
     def problems(
@@ -257,11 +269,14 @@ class State:
         return queries.stored_problems(self.database, run_id, uri, statuses=statuses, limit=limit)
 
     def violations(
-        self, run_id: str | None = None, asset: Asset | str | None = None
+        self,
+        run_id: str | None = None,
+        asset: Asset | str | None = None,
+        statuses: Sequence[ViolationStatus] = (),
     ) -> Iterator[StoredViolation]:
-        """Violations; those last seen by a run, or of one asset, if given."""
+        """Violations; those last seen by a run, of one asset, or of some statuses, if given."""
         uri = None if asset is None else _uri(asset)
-        return queries.stored_violations(self.database, run_id, uri)
+        return queries.stored_violations(self.database, run_id, uri, statuses)
 
     def violations_by_severity(self, run_id: str | None = None) -> dict[str, int]:
         """Severity → open violations."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, select
 
 from dlpagent.state.audit import AuditKey, record_act
 from dlpagent.state.database import Database
+from dlpagent.state.exempting import judge
 from dlpagent.state.sql import chunks, insert_or_update
 from dlpagent.state.tables import verdicts
 from dlpagent.suppressions import Suppressions, Verdict
@@ -47,6 +48,7 @@ def set_verdicts(
         rows = [_row(item) for item in stored]
         for piece in chunks(rows):
             insert_or_update(connection, verdicts, piece)
+        _judge(connection, stored, now)
         if origin:
             record_act(connection, actor, act, origin, {"verdicts": len(stored)},
                        key=audit_key, clock=db.clock)  # fmt: skip
@@ -99,7 +101,13 @@ def withdraw_verdicts(
                 key=audit_key, clock=db.clock,
             )  # fmt: skip
             gone += 1
+        _judge(connection, given, db.moment())
     return gone
+
+
+def _judge(connection: Connection, given: Sequence[Verdict], now: str) -> None:
+    """Violations that rest on these values are told what stands now."""
+    judge(connection, frozenset(item.key for item in given), suppressions_in(connection, now), now)
 
 
 def stored_verdicts(db: Database) -> list[Verdict]:
@@ -111,6 +119,11 @@ def stored_verdicts(db: Database) -> list[Verdict]:
 def suppressions_of(db: Database, more: Iterable[Verdict] = ()) -> Suppressions:
     """What the stored verdicts, and more of them, suppress now."""
     return Suppressions.of([*stored_verdicts(db), *more], db.moment())
+
+
+def suppressions_in(connection: Connection, now: str) -> Suppressions:
+    """What the stored verdicts suppress at a moment, inside a transaction."""
+    return Suppressions.of(_stored(connection), now)
 
 
 def _stored(connection: Connection) -> Iterator[Verdict]:
