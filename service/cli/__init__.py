@@ -14,6 +14,8 @@ from dlpagent.service.cli import (
     edm,
     evals,
     explain,
+    hook,
+    mcp,
     policies,
     push,
     quickstart,
@@ -55,6 +57,8 @@ app.command("scan")(scan.scan)
 app.add_typer(sweeps.app, name="sweep")
 app.command("redact")(redact.redact)
 app.command("push")(push.push)
+app.command("hook")(hook.hook)
+app.command("mcp")(mcp.mcp)
 app.add_typer(rules.app, name="rules")
 app.add_typer(policies.app, name="policy")
 app.add_typer(edm.app, name="edm")

@@ -1,0 +1,1 @@
+"""The hook of coding agents: a call comes on standard input, a verdict goes out."""
