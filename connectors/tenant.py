@@ -21,6 +21,7 @@ Api = Literal["v1.0", "beta"]
 APIS: Final[tuple[Api, ...]] = ("v1.0", "beta")
 
 _ROOT = "/security/dataSecurityAndGovernance"
+_KIND = "#microsoft.graph."
 _TRIES = 4
 # A service that asks for more is asked again another time: labels are kept from the last time.
 _LONGEST_WAIT_S = 30.0
@@ -68,28 +69,19 @@ class Tenant:
         return [one for one in self._all(reply, "the policy files") if isinstance(one, dict)]
 
     def evaluate_labels(
-        self, found: Sequence[tuple[str, int, int]], current: tuple[str, str] | None = None
+        self,
+        found: Sequence[tuple[str, Sequence[tuple[int, int]]]],
+        current: tuple[str, str] | None = None,
     ) -> dict[str, Any]:
         """What the tenant's auto-labelling calls for (beta): {"automatic": …, "recommended": …}.
 
-        found: (SIT id, unique count, confidence); current: (label id, how it was applied: manual or
-        automatic). Raises SourceError.
+        found: SIT id → (confidence, unique count), highest confidence first; current: (label id, how
+        it was applied: manual, automatic or ""). Nothing else is sent. Raises SourceError.
         """
-        kind = "#microsoft.graph."
-        body: dict[str, Any] = {
-            "discoveredSensitiveTypes": [
-                {
-                    "@odata.type": f"{kind}discoveredSensitiveType",
-                    "id": sit_id,
-                    "count": count,
-                    "confidence": confidence,
-                }
-                for sit_id, count, confidence in found
-            ],
-        }
+        body: dict[str, Any] = {"discoveredSensitiveTypes": [_discovered(*one) for one in found]}
         if current:
             label, mode = current
-            body["currentLabel"] = {"@odata.type": f"{kind}currentLabel", "id": label}
+            body["currentLabel"] = {"@odata.type": f"{_KIND}currentLabel", "id": label}
             if mode:
                 body["currentLabel"]["applicationMode"] = mode
         content = json.dumps(body).encode()
@@ -151,3 +143,20 @@ class Tenant:
             found=found,
             remedy="Check the network, the login and the permissions (docs/labels.md).",
         )
+
+
+def _discovered(sit_id: str, counts: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    return {
+        "@odata.type": f"{_KIND}discoveredSensitiveType",
+        "id": sit_id,
+        "count": sum(count for _, count in counts),
+        "confidence": max((confidence for confidence, _ in counts), default=0),
+        "classificationAttributes": [
+            {
+                "@odata.type": f"{_KIND}classificationAttribute",
+                "confidence": confidence,
+                "count": count,
+            }
+            for confidence, count in counts
+        ],
+    }

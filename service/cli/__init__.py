@@ -15,6 +15,7 @@ from dlpagent.service.cli import (
     evals,
     explain,
     hook,
+    labels,
     mcp,
     policies,
     push,
@@ -23,6 +24,7 @@ from dlpagent.service.cli import (
     rules,
     scan,
     sweeps,
+    triage,
 )
 
 app = typer.Typer(
@@ -61,9 +63,11 @@ app.command("hook")(hook.hook)
 app.command("mcp")(mcp.mcp)
 app.add_typer(rules.app, name="rules")
 app.add_typer(policies.app, name="policy")
+app.add_typer(labels.app, name="label")
 app.add_typer(edm.app, name="edm")
 app.command("explain")(explain.explain)
 app.command("eval")(evals.evaluate)
+app.add_typer(triage.app, name="triage")
 app.command("bench")(bench.bench)
 
 

@@ -57,7 +57,7 @@ def _copy(file: pq.ParquetFile, target: BinaryIO, rewriter: Rewriter) -> Done:
     schema, cleaner = file.schema_arrow, _Cleaner(rewriter)
     changed = 0
     unread: list[Unread] = []
-    with pq.ParquetWriter(target, schema, compression=_compression(file)) as writer:
+    with pq.ParquetWriter(target, schema, compression=compression_of(file)) as writer:
         extra = file.metadata.metadata or {}
         writer.add_key_value_metadata(
             {key: value for key, value in extra.items() if key != b"ARROW:schema"}
@@ -78,7 +78,7 @@ def _copy(file: pq.ParquetFile, target: BinaryIO, rewriter: Rewriter) -> Done:
     return Done(file.metadata.num_rows, changed, tuple(unread))
 
 
-def _compression(file: pq.ParquetFile) -> Any:
+def compression_of(file: pq.ParquetFile) -> Any:
     """What each column is packed with, told from the first row group."""
     if not file.num_row_groups or not file.metadata.num_columns:
         return "snappy"

@@ -87,7 +87,7 @@ def _copy(
     unread: list[Unread] = []
     with source.open("rb") as file:
         stream = ByteStream(file)
-        out = _packed(target, stream.compression)
+        out = packed(target, stream.compression)
         with closing(out):
             pieces = cut(stream)
             while step := list(islice(pieces, _STEP)):
@@ -204,7 +204,7 @@ class _Held:
         """Nothing: the file belongs to whoever opened it."""
 
 
-def _packed(target: BinaryIO, compression: str | None) -> Any:
+def packed(target: BinaryIO, compression: str | None) -> Any:
     if compression == "gzip":  # no name and no time, so that equal data gives equal bytes
         return gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0)
     if compression == "zstd":

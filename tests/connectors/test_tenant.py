@@ -135,13 +135,14 @@ def test_an_opinion_is_asked_with_ids_counts_and_confidence_only(
     microsoft: Microsoft, tenant: Tenant
 ) -> None:
     microsoft.graph.opinion = {"automatic": {"sensitivityLabel": {"id": label(1)["id"]}}}
-    found = tenant.evaluate_labels([(SIT, 3, 85)], (label(2)["id"], "manual"))
+    found = tenant.evaluate_labels([(SIT, [(85, 2), (75, 1)])], (label(2)["id"], "manual"))
     assert found == microsoft.graph.opinion
     (sent,) = microsoft.graph.evaluations.values()
     (discovered,) = sent["discoveredSensitiveTypes"]
-    assert {**discovered, "@odata.type": ""} == {
-        "@odata.type": "", "id": SIT, "count": 3, "confidence": 85,
-    }  # fmt: skip
+    assert (discovered["id"], discovered["count"], discovered["confidence"]) == (SIT, 3, 85)
+    counts = [(one["confidence"], one["count"]) for one in discovered["classificationAttributes"]]
+    assert counts == [(85, 2), (75, 1)]
+    assert set(sent) == {"discoveredSensitiveTypes", "currentLabel"}
     assert sent["currentLabel"]["applicationMode"] == "manual"
 
 

@@ -12,6 +12,7 @@ from dlpagent.labels.locations import LOCATIONS
 from dlpagent.labels.policy import ACTIONS, MODES
 from dlpagent.labels.taxonomy_files import parse_taxonomy
 from dlpagent.records import Asset
+from dlpagent.service import tenant_labels
 from dlpagent.violations import Item, Tally
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -69,6 +70,19 @@ def test_the_worked_example_gives_what_the_documents_say(taxonomy, shipped_sits)
 )
 def test_every_word_of_a_policy_is_documented(word):
     assert f"`{word}`" in (DOCS / "policies.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("key", tenant_labels._KEYS)
+def test_every_key_of_a_graph_file_is_documented(key):
+    live = (DOCS / "labels.md").read_text("utf-8").partition("## Labels of the tenant")[2]
+    assert f"`{key}`" in live
+
+
+def test_the_graph_file_in_the_documents_can_be_read(tmp_path):
+    page = (DOCS / "labels.md").read_text("utf-8").partition("## Labels of the tenant")[2]
+    file = tmp_path / "graph.yaml"
+    file.write_text(re.search(r"```yaml\n(.+?)```", page, re.DOTALL)[1], "utf-8")
+    assert tenant_labels.read_graph_file(file).login.auth == "certificate"
 
 
 @pytest.mark.parametrize("kind", [*conditions_yaml._KINDS, "match"])
