@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from dlpagent.findings import level_of
-from dlpagent.violations import Event, LabelRef, Place, SitCount, Violation, stable_id
+from dlpagent.violations import Change, Event, LabelRef, Place, SitCount, Violation, stable_id
 
 EXTENSION_VERSION: Final = 1
 
@@ -77,11 +77,13 @@ def extension(event: Event, max_places: int = DEFAULT_PLACES) -> dict[str, Any]:
     Places hold masked evidence only; max_places of them are given, places_total counts all.
     """
     violation = event.violation
+    change = {"change": change_of(event.change)} if event.change else {}
     return {
         "v": EXTENSION_VERSION,
         "event_id": event.id,
         "event_kind": event.kind,
         "violation_id": violation.id,
+        **change,
         "item": _present(
             asset=violation.asset_uri,
             asset_kind=violation.asset_kind,
@@ -126,6 +128,17 @@ def extension(event: Event, max_places: int = DEFAULT_PLACES) -> dict[str, Any]:
         "evidence": violation.evidence,
         "incomplete": violation.incomplete,
     }
+
+
+def change_of(change: Change) -> dict[str, str]:
+    """Who changed the state of a violation and why; until when, if an end was set."""
+    until = {"until": change.until} if change.until else {}
+    return {"by": change.by, "reason": change.reason, **until}
+
+
+def is_closed(event: Event) -> bool:
+    """Whether nothing is to be done about the violation any more, or for now."""
+    return event.kind in ("resolved", "overridden", "false_positive")
 
 
 def _present(**values: Any) -> dict[str, Any]:

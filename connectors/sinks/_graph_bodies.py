@@ -136,6 +136,8 @@ def activity_entry(event: Event, writer: Writer) -> dict[str, Any]:
         **base,
         "recordType": "ComplianceDLPEnforcement",
     }
+    if event.kind == "overridden":
+        return {**entry, "enforcementResultStatus": "userOverride"}
     return entry | ({"enforcementResultStatus": "success"} if violation.mode == "enforce" else {})
 
 
@@ -197,6 +199,7 @@ def _properties(event: Event) -> dict[str, str]:
         "dlpagentSeverity": violation.severity,
         "dlpagentMode": violation.mode,
         "dlpagentReason": violation.reason,
+        "dlpagentChange": f"by {event.change.by}: {event.change.reason}" if event.change else "",
         "dlpagentSits": "; ".join(
             f"{sit.id} {sit.count} at {sit.confidence}" for sit in violation.sits
         ),

@@ -31,7 +31,7 @@ from dlpagent.connectors.sinks._http import trust
 from dlpagent.errors import ConfigurationError, SinkError
 from dlpagent.ports import Receipt
 from dlpagent.records import without_surrogates
-from dlpagent.violations import Event, Severity, Violation
+from dlpagent.violations import Event, Severity
 
 DEFAULT_PORT: Final = 6514
 
@@ -193,13 +193,18 @@ def _fields(event: Event) -> list[tuple[str, str]]:
         ("fileType", violation.asset_kind),
         ("filePath", object_id(violation)),
         ("deviceExternalId", event.tenant_id),
-        ("reason", _mode(violation)),
+        ("reason", _reason(event)),
         ("msg", violation.reason),
     ]
 
 
-def _mode(violation: Violation) -> str:
-    return f"{violation.mode}{' incomplete' if violation.incomplete else ''}"
+def _reason(event: Event) -> str:
+    violation, change = event.violation, event.change
+    mode = f"{violation.mode}{' incomplete' if violation.incomplete else ''}"
+    if change is None:
+        return mode
+    until = f" until {change.until}" if change.until else ""
+    return f"{mode}; {event.kind} by {change.by}{until}: {change.reason}"
 
 
 def _pair(name: str, label: str, value: str) -> list[tuple[str, str]]:

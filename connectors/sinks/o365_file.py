@@ -31,6 +31,9 @@ OPERATIONS: Final[Mapping[EventKind, str]] = {
     "new": "DlpRuleMatch",
     "changed": "DlpInfo",
     "resolved": "DlpRuleUndo",
+    "reopened": "DlpRuleMatch",
+    "overridden": "DlpInfo",
+    "false_positive": "DlpRuleUndo",
 }
 
 # The modes of Purview's policies, as its records write them.
@@ -88,9 +91,24 @@ class O365File:
             "ObjectId": object_id(violation),
             "UserId": actor or self._service_principal,
             "PolicyDetails": [_policy_details(violation)],
+            **_exception(event),
             "SensitiveInfoDetectionIsIncluded": False,
             "DlpAgent": extension(event, self._max_places),
         }
+
+
+def _exception(event: Event) -> dict[str, Any]:
+    """ExceptionInfo of a violation that a person overrode or called a false positive."""
+    change, violation = event.change, event.violation
+    if event.kind not in ("overridden", "false_positive") or change is None:
+        return {}
+    info = {
+        "Reason": f"by {change.by}" + (f" until {change.until}" if change.until else ""),
+        "FalsePositive": event.kind == "false_positive",
+        "Justification": change.reason,
+        "Rules": [as_guid("rule", violation.policy.id, violation.rule_id)],
+    }
+    return {"ExceptionInfo": info}
 
 
 def _policy_details(violation: Violation) -> dict[str, Any]:

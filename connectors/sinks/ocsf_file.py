@@ -18,6 +18,7 @@ from dlpagent.connectors.sinks._event import (
     as_guid,
     extension,
     is_address,
+    is_closed,
     milliseconds,
     top_confidence,
     total_count,
@@ -35,7 +36,17 @@ _ACTIVITIES: Final[Mapping[EventKind, tuple[int, str]]] = {
     "new": (1, "Create"),
     "changed": (2, "Update"),
     "resolved": (3, "Close"),
+    "reopened": (2, "Update"),
+    "overridden": (2, "Update"),
+    "false_positive": (3, "Close"),
 }
+# "Suppressed: reviewed, determined to be benign or a false positive". Others stand: 1 New.
+_STATUSES: Final[Mapping[EventKind, tuple[int, str]]] = {
+    "resolved": (4, "Resolved"),
+    "overridden": (3, "Suppressed"),
+    "false_positive": (3, "Suppressed"),
+}
+_STANDS: Final = (1, "New")
 _SEVERITIES: Final[Mapping[Severity, tuple[int, str]]] = {
     "low": (2, "Low"),
     "medium": (3, "Medium"),
@@ -99,7 +110,7 @@ class OcsfFile:
         violation = event.violation
         activity_id, activity = _ACTIVITIES[event.kind]
         severity_id, severity = _SEVERITIES[violation.severity]
-        is_resolved = event.kind == "resolved"
+        status_id, status = _STATUSES.get(event.kind, _STANDS)
         return {
             "metadata": _metadata(event),
             "category_uid": 2,
@@ -113,9 +124,10 @@ class OcsfFile:
             "time": milliseconds(event.at),
             "severity_id": severity_id,
             "severity": severity,
-            "status_id": 4 if is_resolved else 1,
-            "status": "Resolved" if is_resolved else "New",
-            "is_alert": not is_resolved and violation.mode != "simulate",
+            "status_id": status_id,
+            "status": status,
+            **_comment(event),
+            "is_alert": not is_closed(event) and violation.mode != "simulate",
             "message": violation.reason,
             **_confidence(violation),
             "finding_info": _finding_info(event),
@@ -171,6 +183,14 @@ def _confidence(violation: Violation) -> dict[str, Any]:
         return {}
     confidence_id, confidence = _CONFIDENCES[level_of(score)]
     return {"confidence_score": score, "confidence_id": confidence_id, "confidence": confidence}
+
+
+def _comment(event: Event) -> dict[str, str]:
+    change = event.change
+    if change is None:
+        return {}
+    until = f" until {change.until}" if change.until else ""
+    return {"comment": f"{event.kind} by {change.by}{until}: {change.reason}"}
 
 
 def _finding_info(event: Event) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dlpagent.connectors.testing.receivers import SyslogReceiver, WebhookReceive
 from dlpagent.findings import PackRef
 from dlpagent.violations import (
     ZERO_TENANT,
+    Change,
     Event,
     LabelRef,
     Place,
@@ -73,16 +74,27 @@ def violation(**changed: Any) -> Violation:
     return replace(base, **changed)
 
 
+KINDS = ("new", "changed", "resolved", "reopened", "overridden", "false_positive")
+CHANGES = {
+    "resolved": Change("sweep", "the record is gone or clean"),
+    "reopened": Change("dlpagent", "what ann@host said of it (overridden) has expired"),
+    "overridden": Change("ann@host", "a test account", "2026-06-01T00:00:00.000000Z"),
+    "false_positive": Change("ann@host", "numbers of the manual"),
+}
+
+
 def event(kind: str = "new", **changed: Any) -> Event:
+    change = changed.pop("change", CHANGES.get(kind))
     held = violation(**changed)
     ident = stable_id("delivered", held.event_id, kind)
-    return Event(ident, kind, "2026-03-01T12:00:00Z", ZERO_TENANT, held)  # type: ignore[arg-type]
+    return Event(ident, kind, "2026-03-01T12:00:00Z", ZERO_TENANT, held, change)  # type: ignore[arg-type]
 
 
 HOSTILE = "=cmd|'/c calc'!A1\"><script>alert(1)</script>\u202egpj.exe\x00\x1b[31m\ud800\n"
 
 EVENTS: dict[str, Event] = {
-    **{kind: event(kind) for kind in ("new", "changed", "resolved")},
+    **{kind: event(kind) for kind in KINDS},
+    "hostile change": event("overridden", change=Change(HOSTILE, HOSTILE, "2026-06-01T00:00:00Z")),
     **{f"severity {level}": event(severity=level) for level in ("low", "medium", "high")},
     **{f"mode {mode}": event(mode=mode) for mode in ("enforce", "audit", "simulate")},
     **{

@@ -62,7 +62,9 @@ def test_every_event_is_one_message_of_printable_text(
     assert (len(head), fields["externalId"]) == (7, any_event.id)
 
 
-@pytest.mark.parametrize("kind", ["new", "changed", "resolved"])
+@pytest.mark.parametrize(
+    "kind", ["new", "changed", "resolved", "reopened", "overridden", "false_positive"]
+)
 def test_a_message_of_each_kind_stays_as_it_is(
     syslog: SyslogReceiver, make_event: Callable[..., Event], kind: str
 ) -> None:

@@ -55,7 +55,9 @@ def test_every_content_is_valid(any_event: Event, writer: Writer) -> None:
     assert entries_fault(body, wants_content=True) == ""
 
 
-@pytest.mark.parametrize("kind", ["new", "changed", "resolved"])
+@pytest.mark.parametrize(
+    "kind", ["new", "changed", "resolved", "reopened", "overridden", "false_positive"]
+)
 @pytest.mark.parametrize(
     ("name", "make"),
     [

@@ -47,7 +47,14 @@ def test_every_event_is_a_valid_dlp_record(tmp_path: Path, any_event: Event) -> 
 
 @pytest.mark.parametrize(
     ("kind", "operation"),
-    [("new", "DlpRuleMatch"), ("changed", "DlpInfo"), ("resolved", "DlpRuleUndo")],
+    [
+        ("new", "DlpRuleMatch"),
+        ("changed", "DlpInfo"),
+        ("resolved", "DlpRuleUndo"),
+        ("reopened", "DlpRuleMatch"),
+        ("overridden", "DlpInfo"),
+        ("false_positive", "DlpRuleUndo"),
+    ],
 )
 def test_the_operation_says_what_became_of_the_violation(
     tmp_path: Path, make_event: Callable[..., Event], kind: str, operation: str

@@ -55,7 +55,14 @@ def test_the_schema_refuses_what_is_not_ocsf(
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [("new", (1, 1, True)), ("changed", (2, 1, True)), ("resolved", (3, 4, False))],
+    [
+        ("new", (1, 1, True)),
+        ("changed", (2, 1, True)),
+        ("resolved", (3, 4, False)),
+        ("reopened", (2, 1, True)),
+        ("overridden", (2, 3, False)),
+        ("false_positive", (3, 3, False)),
+    ],
 )
 def test_the_activity_says_what_became_of_the_violation(
     tmp_path: Path, make_event: Callable[..., Event], kind: str, expected: tuple[int, int, bool]
@@ -71,10 +78,10 @@ def test_the_activity_says_what_became_of_the_violation(
 def test_a_finding_keeps_its_uid_while_its_events_differ(
     tmp_path: Path, make_event: Callable[..., Event]
 ) -> None:
-    kinds = ("new", "changed", "resolved")
+    kinds = ("new", "changed", "resolved", "reopened", "overridden", "false_positive")
     findings = delivered(tmp_path / "ocsf.jsonl", *(make_event(kind) for kind in kinds))
     assert len({finding["finding_info"]["uid"] for finding in findings}) == 1
-    assert len({finding["metadata"]["uid"] for finding in findings}) == 3
+    assert len({finding["metadata"]["uid"] for finding in findings}) == 6
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,12 @@ def opened(microsoft: Microsoft, login: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(
     ("scopes", "contents", "activities"),
     [
-        ((), 0, 35),
-        ((("uploadText,uploadFile", INLINE),), 35, 0),
-        ((("uploadText,uploadFile", OFFLINE),), 35, 0),
-        ((("uploadText", OFFLINE), ("uploadFile", INLINE)), 35, 0),
-        ((("uploadText", INLINE),), 2, 33),
-        ((("downloadText", INLINE),), 0, 35),
+        ((), 0, 39),
+        ((("uploadText,uploadFile", INLINE),), 39, 0),
+        ((("uploadText,uploadFile", OFFLINE),), 39, 0),
+        ((("uploadText", OFFLINE), ("uploadFile", INLINE)), 39, 0),
+        ((("uploadText", INLINE),), 2, 37),
+        ((("downloadText", INLINE),), 0, 39),
     ],
 )
 def test_each_event_goes_where_its_scope_asks(

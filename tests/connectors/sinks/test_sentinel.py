@@ -43,7 +43,9 @@ def test_every_event_is_a_valid_row(any_event: Event) -> None:
     assert list(row_faults(COLUMNS, json.loads(encode(row_of(any_event, 10))))) == []
 
 
-@pytest.mark.parametrize("kind", ["new", "changed", "resolved"])
+@pytest.mark.parametrize(
+    "kind", ["new", "changed", "resolved", "reopened", "overridden", "false_positive"]
+)
 def test_a_row_of_each_kind_stays_as_it_is(make_event: Callable[..., Event], kind: str) -> None:
     row = json.loads(encode(row_of(make_event(kind), 10)))
     assert row.pop("ProductVersion") == __version__

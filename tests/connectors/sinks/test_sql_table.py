@@ -60,7 +60,9 @@ def test_the_body_is_the_extension(
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["new", "changed", "resolved"])
+@pytest.mark.parametrize(
+    "kind", ["new", "changed", "resolved", "reopened", "overridden", "false_positive"]
+)
 def test_a_row_of_each_kind_stays_as_it_is(
     sink: SqlTable, make_event: Callable[..., Event], kind: str
 ) -> None:

@@ -42,7 +42,9 @@ def test_every_event_is_taken_once_in_order(
     assert webhook.received.ids() == [event.id for event in every_event]
 
 
-@pytest.mark.parametrize("kind", ["new", "changed", "resolved"])
+@pytest.mark.parametrize(
+    "kind", ["new", "changed", "resolved", "reopened", "overridden", "false_positive"]
+)
 def test_a_body_of_each_kind_stays_as_it_is(
     opened: Callable[..., Webhook], make_event: Callable[..., Event], kind: str
 ) -> None:
