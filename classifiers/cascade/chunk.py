@@ -125,8 +125,8 @@ class Chunk:
         if finite is not None and together.pays(finite, len(events.ends)):
             rows = self.rows.rows_of(events.ends)
             starts, ends = together.matches(finite, rows)
-            for accept, spans in zip(sought.accepts, found, strict=True):
-                chosen = accepted(self.rows.data, starts, ends, accept)
+            for accept, sieve, spans in zip(sought.accepts, sought.sieves, found, strict=True):
+                chosen = accepted(self.rows.data, starts, ends, accept, sieve)
                 spans[0].extend(chosen[0])
                 spans[1].extend(chosen[1])
             if self.rows.is_ascii:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dlpagent.classifiers.cascade.exact import Finder, finder_of
 from dlpagent.classifiers.cascade.finite import Finite, finite_of
 from dlpagent.classifiers.cascade.plan import Plan
+from dlpagent.classifiers.cascade.sieve import Sieve, sieve_of
 from dlpagent.classifiers.compiled import CompiledPack, acceptance_of
 from dlpagent.classifiers.regex_syntax import translate
 from dlpagent.classifiers.regexes import RESCAN_CHARS, Accept, Re2Matcher, matcher
@@ -18,13 +19,15 @@ MAX_REMEMBERED = 20_000
 
 @dataclass(slots=True)
 class Sought:
-    """An expression with the validators of its elements: elements[n] are those that accepts[n] is of."""
+    """An expression with the validators of its elements: elements[n] are those that accepts[n] is of,
+    sieves[n] is what can be said of many values at once."""
 
     pattern: str
     width: int
     least: int
     accepts: Sequence[Accept | None]
     elements: Sequence[Sequence[str]]
+    sieves: Sequence[Sieve | None]
     finite: Finite | None = field(init=False)
     _finder: Finder | None = field(init=False, default=None)
 
@@ -90,6 +93,7 @@ class Finders:
             self.plan.leasts[expression],
             [accept and remembering(accept) for accept in accepts],
             list(alike.values()),
+            [sieve_of(one) for one in alike],
         )
 
 

@@ -11,6 +11,7 @@ from dlpagent.classifiers.cascade.database import Ints
 from dlpagent.classifiers.cascade.finite import Finite, Places
 from dlpagent.classifiers.cascade.ragged import NONE
 from dlpagent.classifiers.cascade.rows import Rows, Windows, whole
+from dlpagent.classifiers.cascade.sieve import FEWEST, Sieve
 from dlpagent.classifiers.regexes import Accept
 
 Bools = npt.NDArray[np.bool_]
@@ -63,15 +64,21 @@ class Together:
 
 
 def accepted(
-    data: bytes, starts: Ints, ends: Ints, accept: Accept | None
+    data: bytes, starts: Ints, ends: Ints, accept: Accept | None, sieve: Sieve | None = None
 ) -> tuple[list[int], list[int]]:
     """Those of some matches, by start, that are accepted and do not overlap one that is."""
     if accept is None and not np.any(starts[1:] < ends[:-1]):
         return starts.tolist(), ends.tolist()
+    sure = np.zeros(len(starts), dtype=np.bool_)
+    if sieve is not None and len(starts) >= FEWEST:
+        may, sure = sieve(np.frombuffer(data, dtype=np.uint8), starts, ends)
+        starts, ends, sure = starts[may], ends[may], sure[may]
+        if sure.all() and not np.any(starts[1:] < ends[:-1]):
+            return starts.tolist(), ends.tolist()
     found: tuple[list[int], list[int]] = ([], [])
     free = 0
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        if start >= free and (accept is None or accept(data[start:end].decode())):
+    for start, end, known in zip(starts.tolist(), ends.tolist(), sure.tolist(), strict=True):
+        if start >= free and (known or accept is None or accept(data[start:end].decode())):
             found[0].append(start)
             found[1].append(end)
             free = end

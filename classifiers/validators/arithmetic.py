@@ -5,16 +5,16 @@ from operator import mul
 
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 
-_DIHEDRAL = (
+_TIMES = (
     "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
     "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
 )  # fmt: skip
-_PERMUTED = (
+_MOVED = (
     "0123456789", "1576283094", "5803796142", "8916043527",
     "9453126870", "4286573901", "2793806415", "7046913258",
 )  # fmt: skip
-_D = [[int(c) for c in row] for row in _DIHEDRAL]
-_P = [[int(c) for c in row] for row in _PERMUTED]
+DIHEDRAL = [[int(c) for c in row] for row in _TIMES]
+PERMUTED = [[int(c) for c in row] for row in _MOVED]
 
 
 def luhn_ok(number: str) -> bool:
@@ -28,7 +28,7 @@ def verhoeff_ok(number: str) -> bool:
     """Whether the digits, the check digit last, pass Verhoeff's dihedral formula (1969)."""
     check = 0
     for place, digit in enumerate(reversed(number)):
-        check = _D[check][_P[place % 8][int(digit)]]
+        check = DIHEDRAL[check][PERMUTED[place % 8][int(digit)]]
     return check == 0
 
 

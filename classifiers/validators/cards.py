@@ -45,7 +45,7 @@ def _issuers() -> list[int]:
     return table
 
 
-_LENGTHS = _issuers()
+ISSUED = _issuers()
 
 
 def luhn(text: str) -> bool:
@@ -61,7 +61,7 @@ def credit_card(text: str) -> bool:
     it any 16 digits starting with 62 would pass. Source: ISO/IEC 7812, ranges of the schemes.
     """
     number = digits(text)
-    if not 12 <= len(number) <= 19 or not _LENGTHS[int(number[:4])] >> len(number) & 1:
+    if not 12 <= len(number) <= 19 or not ISSUED[int(number[:4])] >> len(number) & 1:
         return False
     return luhn_ok(number) and number.count(number[0]) != len(number)
 

@@ -3,14 +3,16 @@
 A module of stdnum takes 10 to 50 µs to say no; a row of random digits asks dozens of them. Here a
 module's number is a few conditions that are read from tables: what fails one is not valid, and where
 the conditions are all there is, what meets them is. tests/…/test_shortcuts.py holds each of them
-against the module itself. numpy reads the same tables for many numbers at once (cascade/certain.py).
+against the module itself. numpy reads the same tables for many numbers at once (cascade/sieve.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import MappingProxyType
 
 from dlpagent.classifiers.validators.arithmetic import luhn_ok, verhoeff_ok, weighted
+from dlpagent.classifiers.validators.calendar import is_day, is_day_of_some_century
 from dlpagent.classifiers.validators.text import words
 
 
@@ -31,14 +33,32 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two digits that follow each other, read as a number, are one of some."""
+class Among:
+    """Some digits that follow each other, read as a number, are one of some."""
 
     at: int
-    allowed: frozenset[int]
+    size: int
+    allowed: Container[int]
 
     def holds(self, number: str) -> bool:
-        return int(number[self.at : self.at + 2]) in self.allowed
+        return int(number[self.at : self.at + self.size]) in self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The first digits stand in a table of stdnum, which is asked once for each."""
+
+    table: str
+    size: int
+    _known: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
+
+    def holds(self, number: str) -> bool:
+        prefix = number[: self.size]
+        known = self._known.get(prefix)
+        if known is None:
+            found = import_module("stdnum.numdb").get(self.table).info(prefix)
+            known = self._known[prefix] = bool(found[0][1])
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +68,7 @@ class Formula:
     holds: Callable[[str], bool]
 
 
-Condition = Sum | Pair | Formula
+Condition = Sum | Among | Listed | Formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +92,7 @@ class Shortcut:
         return True if self.exact else None
 
 
-def _sum(weights: Sequence[int], modulus: int, wanted: Callable[[int], int], at: int = -1) -> Sum:
+def sum_of(weights: Sequence[int], modulus: int, wanted: Callable[[int], int], at: int = -1) -> Sum:
     return Sum(tuple(weights), bytes(min(wanted(rest), 10) for rest in range(modulus)), at)
 
 
@@ -98,10 +118,22 @@ def _of_belgium(number: str) -> bool:
 
 
 LUHN = Formula(luhn_ok)
-_VERHOEFF = Formula(verhoeff_ok)
-_MOD_11_10 = Formula(_mod_11_10)
+VERHOEFF = Formula(verhoeff_ok)
+MOD_11_10 = Formula(_mod_11_10)
+NOT_ONE = Formula(lambda number: number.count(number[0]) != len(number))
+"""Not one digit again and again."""
 _MONTHS = frozenset(range(1, 13))
-_NOT_FROM_0 = Pair(0, frozenset(range(10, 100)))
+_DAYS_FIRST = frozenset(
+    day * 100 + month for month in _MONTHS for day in range(1, 32) if is_day(2000, month, day)
+)
+_MONTHS_FIRST = frozenset(one % 100 * 100 + one // 100 for one in _DAYS_FIRST)
+
+
+def _months_plus(*added: int) -> frozenset[int]:
+    return frozenset(one + 100 * more for one in _MONTHS_FIRST for more in added)
+
+
+_NOT_FROM_0 = Among(0, 2, frozenset(range(10, 100)))
 
 
 def _minus_11(rest: int) -> int:
@@ -124,8 +156,8 @@ def _same(rest: int) -> int:
 _OF_CZECHOSLOVAKIA = Shortcut(
     {
         length: (
-            Pair(2, frozenset(one for one in range(100) if one % 50 % 20 in _MONTHS)),
-            Pair(4, frozenset(range(1, 32))),
+            Among(2, 2, frozenset(one for one in range(100) if one % 50 % 20 in _MONTHS)),
+            Among(4, 2, frozenset(range(1, 32))),
             *more,
         )
         for length, more in (
@@ -183,6 +215,16 @@ def _nz_spellings(text: str, bare: str) -> Sequence[str]:
     return whole, "".join(part.zfill(size) for part, size in zip(parts, sizes, strict=True))
 
 
+_BANKS = frozenset(
+    map(
+        int,
+        words(
+            "01 02 03 04 05 06 08 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 27 30 31 38 88"
+        ),
+    )
+)
+"""Banks of New Zealand that have branches in the register of Payments NZ."""
+
 _CAMPUSES = frozenset(
     map(
         int,
@@ -201,7 +243,7 @@ SHORTCUTS: Mapping[str, Shortcut] = MappingProxyType(
         "ar.cuit": Shortcut(
             {
                 11: (
-                    _sum(
+                    sum_of(
                         (5, 4, 3, 2, 7, 6, 5, 4, 3, 2),
                         11,
                         lambda rest: (0, 9)[rest] if rest < 2 else 11 - rest,
@@ -209,9 +251,9 @@ SHORTCUTS: Mapping[str, Shortcut] = MappingProxyType(
                 )
             }
         ),
-        "at.tin": Shortcut({9: (LUHN,)}),
+        "at.tin": Shortcut({9: (LUHN, Listed("at/fa", 2))}, exact=True),
         "at.vnr": Shortcut(
-            {10: (_sum((3, 7, 9, 0, 5, 8, 4, 2, 1, 6), 11, _same, at=3), _NOT_FROM_0)}, exact=True
+            {10: (sum_of((3, 7, 9, 0, 5, 8, 4, 2, 1, 6), 11, _same, at=3), _NOT_FROM_0)}, exact=True
         ),
         "au.abn": Shortcut(
             {
@@ -226,23 +268,38 @@ SHORTCUTS: Mapping[str, Shortcut] = MappingProxyType(
             },
             exact=True,
         ),
-        "au.acn": Shortcut({9: (_sum(range(-8, 0), 10, _same),)}, exact=True),
+        "au.acn": Shortcut({9: (sum_of(range(-8, 0), 10, _same),)}, exact=True),
         "be.nn": Shortcut({11: (Formula(_of_belgium),)}),
-        "bg.egn": Shortcut({10: (_sum((2, 4, 8, 5, 10, 9, 7, 3, 6), 11, _plain_11_or_0),)}),
-        "br.cpf": Shortcut({11: (_sum(range(10, 1, -1), 11, _minus_11_or_0, at=9),)}),
+        "bg.egn": Shortcut(
+            {
+                10: (
+                    sum_of((2, 4, 8, 5, 10, 9, 7, 3, 6), 11, _plain_11_or_0),
+                    Among(2, 4, _months_plus(0, 20, 40)),
+                )
+            }
+        ),
+        "br.cpf": Shortcut(
+            {
+                11: (
+                    sum_of(range(10, 1, -1), 11, _minus_11_or_0, at=9),
+                    sum_of(range(11, 1, -1), 11, _minus_11_or_0, at=10),
+                )
+            },
+            exact=True,
+        ),
         "ca.bn": Shortcut({9: (LUHN,)}, exact=True),
         "ch.ssn": Shortcut(
             {
                 13: (
-                    _sum((1, 3) * 6, 10, lambda rest: -rest % 10),
+                    sum_of((1, 3) * 6, 10, lambda rest: -rest % 10),
                     Formula(lambda n: n.startswith("756")),
                 )
             },
             exact=True,
         ),
         "cz.rc": _OF_CZECHOSLOVAKIA,
-        "de.idnr": Shortcut({11: (_MOD_11_10, _NOT_FROM_0)}),
-        "ee.ik": Shortcut({11: (Formula(_two_stages),)}),
+        "de.idnr": Shortcut({11: (MOD_11_10, _NOT_FROM_0)}),
+        "ee.ik": Shortcut({11: (Among(3, 4, _MONTHS_FIRST), Formula(_two_stages))}),
         "fr.nif": Shortcut(
             {13: (Formula(lambda n: n[0] in "0123" and int(n[:10]) % 511 == int(n[10:])),)},
             exact=True,
@@ -259,79 +316,120 @@ SHORTCUTS: Mapping[str, Shortcut] = MappingProxyType(
                 for length in (9, 12)
             }
         ),
-        "gr.amka": Shortcut({11: (LUHN, Pair(2, _MONTHS))}),
+        "gr.amka": Shortcut({11: (LUHN, Among(0, 4, _DAYS_FIRST))}),
         "gr.vat": Shortcut(
             {
-                8: (_sum((128, 64, 32, 16, 8, 4, 2), 11, _plain_11_or_0),),
-                9: (_sum((256, 128, 64, 32, 16, 8, 4, 2), 11, _plain_11_or_0),),
+                8: (sum_of((128, 64, 32, 16, 8, 4, 2), 11, _plain_11_or_0),),
+                9: (sum_of((256, 128, 64, 32, 16, 8, 4, 2), 11, _plain_11_or_0),),
             },
             exact=True,
         ),
-        "hr.oib": Shortcut({11: (_MOD_11_10,)}, exact=True),
+        "hr.oib": Shortcut({11: (MOD_11_10,)}, exact=True),
         "id.nik": Shortcut(
-            {16: (Pair(8, _MONTHS), Pair(6, frozenset(d for d in range(100) if 1 <= d % 40 <= 31)))}
+            {
+                16: (
+                    Among(
+                        6,
+                        4,
+                        frozenset(
+                            d * 100 + m
+                            for d in range(100)
+                            for m in _MONTHS
+                            if is_day(2000, m, d % 40)
+                        ),
+                    ),
+                    Listed("id/loc", 4),
+                    Formula(
+                        lambda n: is_day_of_some_century(
+                            int(n[10:12]), int(n[8:10]), int(n[6:8]) % 40
+                        )
+                    ),
+                )
+            },
+            exact=True,
         ),
         "il.idnr": Shortcut(dict.fromkeys(range(1, 10), (LUHN,)), exact=True),
         "imei": Shortcut({14: (), 15: (LUHN,), 16: ()}, exact=True),
         "in_.aadhaar": Shortcut(
-            {12: (Pair(0, frozenset(range(20, 100))), _VERHOEFF, Formula(lambda n: n != n[::-1]))},
+            {
+                12: (
+                    Among(0, 2, frozenset(range(20, 100))),
+                    VERHOEFF,
+                    Formula(lambda n: n != n[::-1]),
+                )
+            },
             exact=True,
         ),
-        "is_.kennitala": Shortcut({10: (_sum((3, 2, 7, 6, 5, 4, 3, 2), 11, _minus_11, at=8),)}),
-        "it.iva": Shortcut({11: (LUHN,)}),
+        "is_.kennitala": Shortcut({10: (sum_of((3, 2, 7, 6, 5, 4, 3, 2), 11, _minus_11, at=8),)}),
+        "it.iva": Shortcut(
+            {
+                11: (
+                    LUHN,
+                    Among(7, 3, frozenset((*range(1, 101), 120, 121, 888, 999))),
+                    Formula(lambda n: n[:7] != "0000000"),
+                )
+            },
+            exact=True,
+        ),
         "jp.cn": Shortcut(
-            {13: (_sum((0, *(2, 1) * 6), 9, lambda rest: 9 - rest, at=0),)}, exact=True
+            {13: (sum_of((0, *(2, 1) * 6), 9, lambda rest: 9 - rest, at=0),)}, exact=True
         ),
         "jp.in_": Shortcut(
-            {12: (_sum((6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2), 11, _minus_11_or_0),)}, exact=True
+            {12: (sum_of((6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2), 11, _minus_11_or_0),)}, exact=True
         ),
         "lt.asmens": Shortcut({11: (Formula(_two_stages),)}),
         "no.fodselsnummer": Shortcut(
-            {11: (_sum((3, 7, 6, 1, 8, 9, 4, 5, 2), 11, _minus_11, at=9),)}
+            {11: (sum_of((3, 7, 6, 1, 8, 9, 4, 5, 2), 11, _minus_11, at=9),)}
         ),
-        "no.orgnr": Shortcut({9: (_sum((3, 2, 7, 6, 5, 4, 3, 2), 11, _minus_11),)}, exact=True),
-        "nz.bankaccount": Shortcut({16: (Formula(_of_new_zealand),)}),
+        "no.orgnr": Shortcut({9: (sum_of((3, 2, 7, 6, 5, 4, 3, 2), 11, _minus_11),)}, exact=True),
+        "nz.bankaccount": Shortcut({16: (Among(0, 2, _BANKS), Formula(_of_new_zealand))}),
         "nz.ird": Shortcut(
-            {8: (Pair(0, frozenset(range(10, 100))),), 9: (Pair(0, frozenset(range(15))),)}
+            {8: (Among(0, 2, frozenset(range(10, 100))),), 9: (Among(0, 2, frozenset(range(15))),)}
         ),
-        "pl.nip": Shortcut({10: (_sum((6, 5, 7, 2, 3, 4, 5, 6, 7), 11, _same),)}, exact=True),
+        "pl.nip": Shortcut({10: (sum_of((6, 5, 7, 2, 3, 4, 5, 6, 7), 11, _same),)}, exact=True),
         "pl.pesel": Shortcut(
-            {11: (_sum((1, 3, 7, 9, 1, 3, 7, 9, 1, 3), 10, lambda rest: -rest % 10),)}
+            {
+                11: (
+                    sum_of((1, 3, 7, 9, 1, 3, 7, 9, 1, 3), 10, lambda rest: -rest % 10),
+                    Among(2, 4, _months_plus(0, 20, 40, 60, 80)),
+                )
+            }
         ),
         "pl.regon": Shortcut(
             {
-                9: (_sum((8, 9, 2, 3, 4, 5, 6, 7), 11, _plain_11_or_0),),
+                9: (sum_of((8, 9, 2, 3, 4, 5, 6, 7), 11, _plain_11_or_0),),
                 14: (
-                    _sum((8, 9, 2, 3, 4, 5, 6, 7), 11, _plain_11_or_0, at=8),
-                    _sum((2, 4, 8, 5, 0, 9, 7, 3, 6, 1, 2, 4, 8), 11, _plain_11_or_0),
+                    sum_of((8, 9, 2, 3, 4, 5, 6, 7), 11, _plain_11_or_0, at=8),
+                    sum_of((2, 4, 8, 5, 0, 9, 7, 3, 6, 1, 2, 4, 8), 11, _plain_11_or_0),
                 ),
             },
             exact=True,
         ),
         "pt.nif": Shortcut(
-            {9: (_sum(range(9, 1, -1), 11, _minus_11_or_0), _NOT_FROM_0)}, exact=True
+            {9: (sum_of(range(9, 1, -1), 11, _minus_11_or_0), _NOT_FROM_0)}, exact=True
         ),
         "ro.cnp": Shortcut(
             {
                 13: (
-                    _sum(
+                    sum_of(
                         (2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9),
                         11,
                         lambda rest: 1 if rest == 10 else rest,
                     ),
+                    Among(3, 4, _MONTHS_FIRST),
                 )
             }
         ),
         "ru.inn": Shortcut(
             {
-                10: (_sum((2, 4, 10, 3, 5, 9, 4, 6, 8), 11, _plain_11_or_0),),
-                12: (_sum((7, 2, 4, 10, 3, 5, 9, 4, 6, 8), 11, _plain_11_or_0, at=10),),
+                10: (sum_of((2, 4, 10, 3, 5, 9, 4, 6, 8), 11, _plain_11_or_0),),
+                12: (sum_of((7, 2, 4, 10, 3, 5, 9, 4, 6, 8), 11, _plain_11_or_0, at=10),),
             }
         ),
         "si.ddv": Shortcut(
             {
                 8: (
-                    _sum(
+                    sum_of(
                         range(8, 1, -1),
                         11,
                         lambda rest: 0 if rest == 1 else 11 - rest if rest else 10,
@@ -342,23 +440,38 @@ SHORTCUTS: Mapping[str, Shortcut] = MappingProxyType(
             exact=True,
         ),
         "si.emso": Shortcut(
-            {13: (_sum((7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2), 11, _minus_11_or_0),)}
-        ),
-        "sk.rc": _OF_CZECHOSLOVAKIA,
-        "th.pin": Shortcut({13: (_sum(range(2, -10, -1), 11, lambda rest: (1 - rest) % 10),)}),
-        "tr.tckimlik": Shortcut(
             {
-                11: (
-                    _sum((3, 1, 3, 1, 3, 1, 3, 1, 3), 10, lambda rest: -rest % 10, at=9),
-                    _NOT_FROM_0,
+                13: (
+                    sum_of((7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2), 11, _minus_11_or_0),
+                    Among(0, 4, _DAYS_FIRST),
                 )
             }
         ),
-        "ua.rntrc": Shortcut(
-            {10: (_sum((-1, 5, 7, 9, 4, 6, 10, 5, 7), 11, _plain_11_or_0),)}, exact=True
+        "sk.rc": _OF_CZECHOSLOVAKIA,
+        "th.pin": Shortcut(
+            {
+                13: (
+                    sum_of(range(2, -10, -1), 11, lambda rest: (1 - rest) % 10),
+                    Among(0, 1, frozenset(range(1, 9))),
+                )
+            },
+            exact=True,
         ),
-        "us.ein": Shortcut({9: (Pair(0, _CAMPUSES),)}, exact=True),
-        "za.idnr": Shortcut({13: (LUHN,)}),
+        "tr.tckimlik": Shortcut(
+            {
+                11: (
+                    sum_of((3, 1, 3, 1, 3, 1, 3, 1, 3), 10, lambda rest: -rest % 10, at=9),
+                    sum_of((1,) * 10, 10, _same, at=10),
+                    _NOT_FROM_0,
+                )
+            },
+            exact=True,
+        ),
+        "ua.rntrc": Shortcut(
+            {10: (sum_of((-1, 5, 7, 9, 4, 6, 10, 5, 7), 11, _plain_11_or_0),)}, exact=True
+        ),
+        "us.ein": Shortcut({9: (Among(0, 2, _CAMPUSES),)}, exact=True),
+        "za.idnr": Shortcut({13: (LUHN, Among(2, 4, _MONTHS_FIRST))}),
     }
 )
 """By module. Sources of the rules: docs/validators.md."""
