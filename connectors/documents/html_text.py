@@ -75,6 +75,12 @@ class HtmlText(HTMLParser):
         """CDATA sections are shown by some programs."""
         self._comments.append(data)
 
+    def take_rest(self) -> None:
+        """What stands behind a script or comment without end; the parser keeps it to itself."""
+        if self.rawdata:
+            self._scripts.append(self.rawdata)
+            self.rawdata = ""
+
     def parts(self) -> list[tuple[str, str]]:
         """Those that hold something."""
         found = [
@@ -99,4 +105,5 @@ def read_html(text: str) -> HtmlText:
     page = HtmlText()
     page.feed(text)
     page.close()
+    page.take_rest()
     return page

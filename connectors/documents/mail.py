@@ -26,6 +26,14 @@ _DULL = frozenset({
     "x-google-dkim-signature", "domainkey-signature", "x-ms-exchange-antispam-messagedata",
     "x-ms-exchange-antispam-messagedata-0", "x-microsoft-antispam-message-info",
 })  # fmt: skip
+# What says that something is missing; other defects are matters of style.
+_LOSSES = (
+    email.errors.StartBoundaryNotFoundDefect,
+    email.errors.CloseBoundaryNotFoundDefect,
+    email.errors.NoBoundaryInMultipartDefect,
+    email.errors.InvalidBase64PaddingDefect,
+    email.errors.InvalidBase64LengthDefect,
+)
 _MAX_HEADER_CHARS = 20_000
 _MAX_NESTING = 50
 _ENCRYPTED_NAMES = ("message.rpmsg", "message_v2.rpmsg", "message_v3.rpmsg", "message_v4.rpmsg")
@@ -79,6 +87,7 @@ def _leaves(message: Message, document: Document) -> Iterator[Message]:
     waiting: list[tuple[Message, int]] = [(message, 0)]
     while waiting:
         part, depth = waiting.pop()
+        _tell_losses(part, document)
         kind = part.get_content_type()
         below = part.get_payload()
         if isinstance(below, list) and kind != "message/rfc822":
@@ -107,6 +116,7 @@ def _read_leaf(
                 yield Attachment(name or f"message{number or ''}.eml", inner.as_bytes())
         return
     raw = _content(part, document)
+    _tell_losses(part, document)
     budget.take_bytes(len(raw))
     is_text = part.get_content_maintype() == "text" and kind != "text/calendar"
     if is_text and not name and part.get_content_disposition() != "attachment":
@@ -136,6 +146,14 @@ def _read_body(text: str, kind: str, document: Document, shown: set[str]) -> Non
                 continue
             shown.add(seen)
         document.text("body" if name == "text" else f"body#{name}", piece, mime=kind)
+
+
+def _tell_losses(part: Message, document: Document) -> None:
+    """Each loss once: what was told is taken from the list."""
+    for defect in [one for one in part.defects if isinstance(one, _LOSSES)]:
+        part.defects.remove(defect)
+        name = type(defect).__name__.removesuffix("Defect")
+        document.problem("#damage", f"expected whole parts of a mail, found damage ({name})")
 
 
 def _content(part: Message, document: Document) -> bytes:

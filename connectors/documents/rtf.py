@@ -24,10 +24,13 @@ _CODE_PAGES = {932: "cp932", 936: "gbk", 949: "cp949", 950: "big5", 65001: "utf-
 
 
 class RtfText:
-    """text: the words. has_objects: pictures or embedded objects were passed over."""
+    """text: the words. has_objects: pictures or embedded objects were passed over. is_whole: every
+    group ends, and so do binary data.
+    """
 
     def __init__(self, raw: bytes) -> None:
         self.has_objects = False
+        self.is_whole = True
         self._encoding = "cp1252"
         self._skip = False
         self._unicode_skip = 1
@@ -63,12 +66,13 @@ class RtfText:
         while match := _TOKEN.match(raw, at) or _TOKEN.match(raw, at + 1):
             at = match.end()
             if match[1] == b"bin":
-                at += max(0, min(int(match[2] or 0), len(raw)))
+                at += max(0, int(match[2] or 0))
             elif match[5] == b"{":
                 stack.append((self._skip, self._unicode_skip))
             elif match[5]:
                 self._skip, self._unicode_skip = stack.pop() if stack else (False, 1)
             yield match
+        self.is_whole = not stack and at <= len(raw)
 
     def _word(self, word: bytes, number: int) -> Iterator[str]:
         if word in _SKIPPED:

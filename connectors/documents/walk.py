@@ -95,6 +95,7 @@ class Walk:
 
     def _guarded(self, kind: str, file: BinaryIO, place: Place) -> None:
         """Parsers of hostile data fail in any way; what they read before counts."""
+        self._report.flush()  # what was read before may not be lost with this process
         try:
             if kind in kinds.PACKED:
                 self._packed(kind, file, place)
@@ -162,6 +163,8 @@ class Walk:
         read = RtfText(file.read())
         document = self._document(place, "application/rtf", [])
         document.text("text", joined_surrogates(read.text))
+        if not read.is_whole:
+            document.problem("#end", "expected the end of each group, found the file cut off")
         if read.has_objects:
             document.problem("#objects", "expected text, found pictures or objects", "opaque")
 
