@@ -2,7 +2,8 @@
 
 Read: one object or a list of Get-DlpComplianceRule, Get-DlpCompliancePolicy,
 Get-AutoSensitivityLabelRule and Get-AutoSensitivityLabelPolicy through ConvertTo-Json, or the bare
-value of an AdvancedRule. dlpagent.labels.purview_export is the way back.
+value of an AdvancedRule; and the policyFiles of Graph, see dlpagent.labels.policy_files.
+dlpagent.labels.purview_export is the way back.
 Whatever is set in an object and has no counterpart here is noted, never dropped in silence.
 """
 
@@ -24,6 +25,7 @@ from dlpagent.labels.advanced_rule import (
 from dlpagent.labels.conditions import All, Condition
 from dlpagent.labels.locations import Location
 from dlpagent.labels.policy import Action, AutoLabel, Policy, Rule
+from dlpagent.labels.policy_files import are_policy_files, read_policy_files
 from dlpagent.labels.taxonomy import Taxonomy, as_guid
 from dlpagent.violations import Mode, OverrideTerms, Severity, stable_id
 
@@ -87,8 +89,10 @@ def import_rules(
     file; locations: for all rules, default as Purview's policy says, else any. Raises
     ConfigurationError when the file is no such JSON or nothing of it can be used.
     """
-    entries = _entries(data, file)
+    entries, left_out = _entries(data, file)
     reader = ConditionImport(file, taxonomy, sit_names, recommended or {})
+    for what in left_out:
+        reader.note(file, f"left out {what}: it holds no rules that are known")
     policies = {
         str(entry[key]).casefold(): entry
         for entry in entries
@@ -116,8 +120,9 @@ def import_rules(
     return _as_policy(entries, policies, _apart(rules), autos, reader, name)
 
 
-def _entries(data: bytes | str, file: str) -> list[dict[str, Any]]:
-    """The objects of the file, keys in lower case; a bare AdvancedRule becomes a rule."""
+def _entries(data: bytes | str, file: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The objects of the file, keys in lower case, and what was left out of it; a bare AdvancedRule
+    becomes a rule."""
     try:
         if isinstance(data, bytes):
             data = data.decode(json.detect_encoding(data))
@@ -132,6 +137,10 @@ def _entries(data: bytes | str, file: str) -> list[dict[str, Any]]:
     if isinstance(value, dict) and isinstance(value.get("value"), list):
         value = value["value"]
     objects = value if isinstance(value, list) else [value]
+    left_out: tuple[str, ...] = ()
+    if are_policy_files(objects):
+        files = read_policy_files(objects, file)
+        objects, left_out = list(files.objects), files.left_out
     entries = [
         {str(key).casefold(): each for key, each in item.items()}
         for item in objects
@@ -140,7 +149,7 @@ def _entries(data: bytes | str, file: str) -> list[dict[str, Any]]:
     bare = [entry for entry in entries if "condition" in entry and "advancedrule" not in entry]
     for entry in bare:
         entry["advancedrule"] = {"Condition": entry.pop("condition")}
-    return entries
+    return entries, left_out
 
 
 def _has_conditions(entry: Mapping[str, Any]) -> bool:

@@ -62,7 +62,11 @@ def check(
 @app.command("import")
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="Rules as Get-DlpComplianceRule | ConvertTo-Json prints them.")
+        Path,
+        typer.Argument(
+            help="Rules as Get-DlpComplianceRule | ConvertTo-Json prints them, policyFiles of Graph, "
+            "or a graph file that says how to ask the tenant for these."
+        ),
     ],
     output: OutputOption,
     name: Annotated[str, typer.Option("--name", help="The policy's name.")] = "",
@@ -88,7 +92,7 @@ def import_(
         checked_choice(place, "--location", LOCATIONS)
     loaded = _pack(pack, profile)
     imported = import_rules(
-        _read(file),
+        _rules(file),
         str(file),
         taxonomy=load_taxonomy(labels),
         sit_names=loaded.sit_names,
@@ -219,6 +223,19 @@ def _state(place: str) -> State:
             remedy="Make one: dlpagent scan SOURCE --state FILE",
         )
     return open_state(place)
+
+
+def _rules(file: Path) -> bytes:
+    """The rules in a file, or of the tenant it says how to ask."""
+    from dlpagent.service.tenant_labels import is_graph_file, read_graph_file
+
+    if not is_graph_file(file):
+        return _read(file)
+    tenant = read_graph_file(file).open()
+    try:
+        return json.dumps({"value": tenant.policy_files()}).encode()
+    finally:
+        tenant.close()
 
 
 def _read(file: Path) -> bytes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
 
+from dlpagent.connectors.testing.microsoft.entra import CLIENT_ID, CLIENT_SECRET, TENANT
+from dlpagent.connectors.testing.microsoft.server import Microsoft
 from dlpagent.service.cli import run
 
 GUID = "5b1f0d5e-8a0c-4a7e-9d53-3f0f5b6f6c0"
@@ -161,3 +164,32 @@ def test_simulate_counts_and_explain_says_why_without_any_value(
     assert json.loads(out)["rules"][0]["certain"] is True
     assert cli(*explain, "--asset", "elsewhere", capsys=capsys)[1] == ""
     assert cli(*explain, "--rule", "other", capsys=capsys)[0] == 2
+
+
+def test_the_policy_files_of_a_tenant_come_in_live(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = "50842eb7-edc8-4019-85dd-5a5c1f2bb085"
+    text = (
+        f'<Content><policies><policy id="{GUID}1" mode="Enforce" name="Live"><rules>'
+        f'<rule name="cards" id="{GUID}2" severity="High"><version><condition><and>'
+        f'<containsDataClassification><keyValues><keyValue key="id" value="{card}"/></keyValues>'
+        '</containsDataClassification></and></condition><action name="BlockAccess"/></version>'
+        "</rule></rules></policy></policies></Content>"
+    )
+    content = base64.b64encode(text.encode("utf-16-le")).decode()
+    row = {"id": "DlpPolicy", "fileType": "dlpPolicy", "status": "modified", "content": content}
+    monkeypatch.setenv("LOOPBACK_SECRET", CLIENT_SECRET)
+    (home / "microsoft").mkdir()
+    with Microsoft(home / "microsoft") as running:
+        running.graph.lists = {"/security/datasecurityandgovernance/policyfiles": [row]}
+        (home / "graph.yaml").write_text(
+            f"graph:\n  target: {running.url}\n  allowed_hosts: [localhost]\n"
+            f"  auth: secret\n  secret_env: LOOPBACK_SECRET\n  tenant_id: {TENANT}\n"
+            f"  client_id: {CLIENT_ID}\n  authority: {running.url}\n  ca_file: {running.ca_file}\n"
+        )
+        code, out, err = cli(
+            "policy", "import", home / "graph.yaml", "-o", home / "live.yaml", capsys=capsys
+        )
+    assert (code, "1 rules" in out) == (0, True), err
+    assert cli("policy", "check", home / "live.yaml", capsys=capsys)[0] == 0
