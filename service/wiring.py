@@ -44,6 +44,12 @@ class SourceRow:
 SOURCES: tuple[SourceRow, ...] = (
     SourceRow("chatgpt", f"{_SOURCES}.chatgpt:ChatGptExport"),
     SourceRow("claude-export", f"{_SOURCES}.claude_export:ClaudeExport"),
+    SourceRow("chatgpt-compliance", f"{_SOURCES}.chatgpt_compliance:ChatGptCompliance"),
+    SourceRow(
+        "claude-compliance",
+        f"{_SOURCES}.claude_compliance:ClaudeCompliance",
+        ("claude-compliance",),
+    ),
     SourceRow("claude-code", f"{_SOURCES}.claude_code:ClaudeCode"),
     SourceRow("codex", f"{_SOURCES}.codex:Codex"),
     SourceRow("m365-copilot", f"{_SOURCES}.m365_copilot:M365Copilot"),
@@ -66,6 +72,9 @@ SOURCES: tuple[SourceRow, ...] = (
     SourceRow("otlp", f"{_SOURCES}.otlp:OtlpTraces"),
     SourceRow("slack", f"{_SOURCES}.slack_export:SlackExport"),
     SourceRow("open-webui", f"{_SOURCES}.open_webui:OpenWebUi"),
+    SourceRow("teams", f"{_SOURCES}.teams:Teams"),
+    SourceRow("librechat", f"{_SOURCES}.librechat:LibreChat"),
+    SourceRow("langsmith", f"{_SOURCES}.langsmith:LangSmith"),
     SourceRow("litellm", f"{_SOURCES}.litellm:LiteLlm"),
     SourceRow("langfuse", f"{_SOURCES}.langfuse:Langfuse"),
     SourceRow("gemini-takeout", f"{_SOURCES}.gemini_takeout:GeminiTakeout"),

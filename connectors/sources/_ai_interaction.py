@@ -79,12 +79,13 @@ def interaction(value: Mapping[str, Any], identity: str, known: Known) -> LogRec
         "parent_id": known.prompt_of(value),
         "actor_id": known.user_of(value),
         "created_at": first_time(value, "createdDateTime"),
-        "attachments": [_attachment(one) for one in list_at(value, "attachments")] or None,
+        "attachments": [attachment_of(one) for one in list_at(value, "attachments")] or None,
     }
     return LogRecord(columns, _parts(value))
 
 
-def _attachment(value: Any) -> dict[str, Any]:
+def attachment_of(value: Any) -> dict[str, Any]:
+    """An attachment of an interaction or a chat message, as a value of the column."""
     mime, ref = text_at(value, "contentType"), text_at(value, "contentUrl")
     return {"name": text_at(value, "name"), "mime": mime, "size": None, "ref": ref}
 
@@ -94,21 +95,22 @@ def _parts(value: Mapping[str, Any]) -> Iterator[ShapePart]:
     rest = rest_of(value, KEYS)
     body, attachments = rest.pop("body", None), rest.pop("attachments", None)
     said = 0
-    for part in _body_parts(body, role):
+    for part in body_parts(body, role):
         said += 1
         yield part
     for place, one in enumerate(list_at(attachments)):
-        for part in _attachment_parts(one, f"attachments[{place}]", role):
+        for part in attachment_parts(one, f"attachments[{place}]", role):
             said += 1
             yield part
     if attachments is not None and not isinstance(attachments, list):
         yield from chat_parts({"attachments": attachments}, role)
     if not said:
         yield no_content("body.content", "the interaction was saved without its text")
-    yield from chat_parts(without(rest, _is_inner_id), role)
+    yield from chat_parts(without(rest, is_inner_id), role)
 
 
-def _body_parts(body: Any, role: str | None) -> Iterator[ShapePart]:
+def body_parts(body: Any, role: str | None) -> Iterator[ShapePart]:
+    """The parts of a body; none when it only names the attachment that holds the text."""
     rest = rest_of(body, {"contentType"}) if isinstance(body, Mapping) else {"": body}
     content = rest.get("content")
     if isinstance(content, str) and not _PLACEHOLDER.sub("", content).strip():
@@ -117,7 +119,8 @@ def _body_parts(body: Any, role: str | None) -> Iterator[ShapePart]:
         yield part._replace(context=None)
 
 
-def _attachment_parts(value: Any, name: str, role: str | None) -> Iterator[ShapePart]:
+def attachment_parts(value: Any, name: str, role: str | None) -> Iterator[ShapePart]:
+    """The parts of an attachment: of an Adaptive Card the texts a person sees, once each."""
     if not isinstance(value, Mapping):
         for part in parts_of({"$": value}):
             yield part._replace(part=name + part.part.removeprefix("$"), role=role)
@@ -128,12 +131,12 @@ def _attachment_parts(value: Any, name: str, role: str | None) -> Iterator[Shape
         yield from card_parts(content, f"{name}.content", role)
     else:
         yield from card_parts({"content": content}, name, role)
-    rest = {key: one for key, one in without(value, _is_inner_id).items() if key != "content"}
+    rest = {key: one for key, one in without(value, is_inner_id).items() if key != "content"}
     for part in parts_of(rest):
         yield part._replace(part=f"{name}.{part.part}", role=role)
 
 
-def _is_inner_id(key: str, value: Any) -> bool:
+def is_inner_id(key: str, value: Any) -> bool:
     """Ids and constants inside an interaction; display names that are ids too (8:orgid:…)."""
     if key in _INNER_IDS:
         return isinstance(value, str) and len(value) <= 200

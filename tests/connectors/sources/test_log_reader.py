@@ -33,6 +33,18 @@ LOGS = [
     ("litellm:LiteLlm", "gateways/litellm.jsonl"),
     ("langfuse:Langfuse", "gateways/langfuse.jsonl"),
     ("gemini_takeout:GeminiTakeout", "gemini/MyActivity.json"),
+    ("purview_audit:PurviewAudit", "audit/record-2.json"),
+    ("teams:Teams", "teams/chat-messages.json"),
+    ("teams:Teams", "teams/channel-messages.jsonl"),
+    ("teams:Teams", "teams/messages.json"),
+    ("librechat:LibreChat", "librechat/export.json"),
+    ("librechat:LibreChat", "librechat/recursive.json"),
+    ("librechat:LibreChat", "librechat/messages.jsonl"),
+    ("langsmith:LangSmith", "langsmith/runs.jsonl"),
+    ("chatgpt_compliance:ChatGptCompliance", "compliance/chatgpt-conversations.jsonl"),
+    ("chatgpt_compliance:ChatGptCompliance", "compliance/chatgpt-log.jsonl"),
+    ("claude_compliance:ClaudeCompliance", "compliance/claude-activities.json"),
+    ("claude_compliance:ClaudeCompliance", "compliance/claude-messages.json"),
 ]
 Row = dict[str, Any]
 QUIET = settings(
