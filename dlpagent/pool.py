@@ -1,7 +1,9 @@
-"""Worker processes that assess batches while the sweep reads ahead and commits in order.
+"""Worker processes that read and assess while the sweep commits in order.
 
-A worker holds its own copy of the assessor and takes one batch at a time over a pipe. One that dies
-costs the retry of the batch it had; a batch that kills two workers is reported as unchecked.
+A worker holds its own copy of the assessor. It takes portions of assets that can be cut, and reads
+them itself; of other sources it takes batches that this process has read. One that dies costs the
+retry of what it had. A portion that kills two workers is read here, batch by batch; a batch that
+kills two workers is reported as unchecked.
 """
 
 from __future__ import annotations
@@ -13,64 +15,120 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias, TypeVar, cast
 
 import pyarrow as pa
 
 from dlpagent.assess import Assessed, Assessor
 from dlpagent.errors import DlpAgentError, RuleError
 from dlpagent.findings import FINDING_SCHEMA
-from dlpagent.jobs import Engine, Job, Step, Steps, steps_of
-from dlpagent.records import RECORD_SCHEMA, Asset
+from dlpagent.jobs import Engine, Job, Step, Steps, Stretch, work_of
+from dlpagent.portions import Ended, Portion, Portioned, read_to_end
+from dlpagent.records import RECORD_SCHEMA, Asset, Checkpoint
 
 ATTEMPTS = 2
 READ_AHEAD = 2
-"""Batches read and not yet committed, for each worker."""
+"""Batches or portions given out and not yet committed, for each worker."""
+PORTION_BYTES = 16 << 20
+"""What a worker reads in one go: enough to be quick, little enough to be spread evenly."""
 EXIT_PATIENCE_S = 5.0
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+# Of a portion: the checkpoints and what lies before each, then how it ended; None: no worker
+# survived it.
+Outcome: TypeAlias = "list[tuple[Checkpoint, Assessed] | Ended] | None"
 
 
-def in_workers(count: int) -> Engine:
-    """An engine of `count` processes; this one reads, ahead by a few batches for each of them."""
+def in_workers(count: int, portion_bytes: int = PORTION_BYTES) -> Engine:
+    """An engine of `count` processes; this one is ahead by a few batches or portions for each."""
 
     def engine(assessor: Assessor, jobs: Iterator[Job]) -> Steps:
         pool = WorkerPool(assessor, count)
-        steps = (step for job in jobs for step in steps_of(job))
+        work = (piece for job in jobs for piece in work_of(job, portion_bytes))
         try:
-            yield from _ahead(pool.submit, steps, count * READ_AHEAD)
+            yield from _in_order(pool, _ahead(pool, work, count * READ_AHEAD))
         finally:
             pool.close()
 
     return engine
 
 
-def _ahead(
-    submit: Callable[[Asset, pa.RecordBatch], Future[Assessed]], steps: Iterator[Step], window: int
-) -> Steps:
-    waiting: deque[tuple[Step, Future[Assessed] | None]] = deque()
+_Given: TypeAlias = "tuple[Step, Future[Assessed] | None] | tuple[Stretch, Future[Outcome]]"
+
+
+def _ahead(pool: WorkerPool, work: Iterator[Step | Stretch], window: int) -> Iterator[_Given]:
+    """Pieces of work in order, given out before it is their turn."""
+    waiting: deque[_Given] = deque()
     failure: BaseException | None = None
     more = True
     while more or waiting:
         while more and len(waiting) < window:
             try:
-                step = next(steps)
+                piece = next(work)
             except StopIteration:
                 more = False
             except Exception as error:  # noqa: BLE001 - raised below, in its turn
                 more, failure = False, error
             else:
-                batch = step.batch
-                waiting.append((step, None if batch is None else submit(step.job.asset, batch)))
+                waiting.append(_given(pool, piece))
         if waiting:
-            step, future = waiting.popleft()
-            yield step, None if future is None else future.result()
+            yield waiting.popleft()
     if failure is not None:
         raise failure
+
+
+def _given(pool: WorkerPool, piece: Step | Stretch) -> _Given:
+    if isinstance(piece, Stretch):
+        return piece, pool.read(piece)
+    batch = piece.batch
+    return piece, None if batch is None else pool.submit(piece.job.asset, batch)
+
+
+def _in_order(pool: WorkerPool, given: Iterator[_Given]) -> Steps:
+    """The steps of it: those of portions are joined, each to the checkpoint before it."""
+    before: Checkpoint | None = None
+    at: Job | None = None  # the job whose portions are being joined
+    failed = False
+    for piece, future in given:
+        if isinstance(piece, Step):
+            if piece.job is at and failed:
+                continue
+            if piece.job is at:  # its portions could not be told to their end
+                piece = replace(piece, before=before)  # noqa: PLW2901
+            yield piece, None if future is None else cast("Assessed", future.result())
+            continue
+        if piece.job is not at:
+            at, before, failed = piece.job, piece.job.lease.progress.checkpoint, False
+        if failed:
+            continue
+        outcome = cast("Outcome", cast("Future[Outcome]", future).result())
+        ended: Iterator[tuple[Checkpoint, Assessed] | Ended]
+        ended = _here(pool, piece) if outcome is None else iter(outcome)
+        for one in ended:
+            if isinstance(one, Ended):
+                failed = one.error is not None
+                if failed or piece.is_last:
+                    yield Step(piece.job, before, error=one.error), None
+            else:
+                after, assessed = one
+                yield Step(piece.job, before, after), assessed
+                before = after
+
+
+def _here(pool: WorkerPool, stretch: Stretch) -> Iterator[tuple[Checkpoint, Assessed] | Ended]:
+    """A portion read in this process, to tell which of its batches no worker survives."""
+    asset = stretch.job.asset
+    for one in read_to_end(cast("Portioned", stretch.job.source), asset, stretch.portion):
+        if isinstance(one, Ended):
+            yield one
+        else:
+            yield one[1], pool.submit(asset, one[0]).result()
 
 
 class WorkerPool:
@@ -109,20 +167,36 @@ class WorkerPool:
             self._open += 1
         return self._threads.submit(self._assess, asset, batch)
 
+    def read(self, stretch: Stretch) -> Future[Outcome]:
+        """Have a portion read and assessed by the next worker that is free."""
+        with self._lock:
+            self._open += 1
+        source, asset = cast("Portioned", stretch.job.source), stretch.job.asset
+        return self._threads.submit(
+            self._with_a_worker, lambda worker: worker.read(source, asset, stretch.portion)
+        )
+
     def _assess(self, asset: Asset, batch: pa.RecordBatch) -> Assessed:
+        assessed = self._with_a_worker(lambda worker: worker.assess(asset, batch))
+        if assessed is not None:
+            return assessed
+        reason = f"{ATTEMPTS} worker processes ended while they were at this batch"
+        return self._assessor.unassessed(asset, batch, reason)
+
+    def _with_a_worker(self, do: Callable[[_Worker], _T]) -> _T | None:
+        """What a worker gives; None when as many as may be tried have ended at it."""
         worker = self._idle.get()
         try:
             for _ in range(ATTEMPTS):
                 try:
-                    return worker.assess(asset, batch)
+                    return do(worker)
                 except (EOFError, OSError):
                     _log.warning("a worker process ended (%s); another is started", worker.ended())
                     worker.start()
         finally:
             self._idle.put(worker)
             self._one_done()
-        reason = f"{ATTEMPTS} worker processes ended while they were at this batch"
-        return self._assessor.unassessed(asset, batch, reason)
+        return None
 
     def close(self) -> None:
         """End the processes; what they are at is dropped."""
@@ -156,12 +230,20 @@ class _Worker:
 
     def assess(self, asset: Asset, batch: pa.RecordBatch) -> Assessed:
         """Raises EOFError or OSError when the process ends, and what assess() raised there."""
+        return unpacked(self._answer((None, asset, batch.serialize().to_pybytes())))
+
+    def read(self, source: Portioned, asset: Asset, portion: Portion) -> Outcome:
+        """Raises as assess() does."""
+        steps = self._answer((source, asset, portion))
+        return [one if isinstance(one, Ended) else (one[0], unpacked(one[1])) for one in steps]
+
+    def _answer(self, asked: Any) -> Any:
         self._wait_until_ready()
-        self._pipe.send((asset, batch.serialize().to_pybytes()))
+        self._pipe.send(asked)
         answer = self._pipe.recv()
         if isinstance(answer, BaseException):
             raise answer
-        return unpacked(answer)
+        return answer
 
     def _wait_until_ready(self) -> None:
         """A worker that cannot even load its copy is no crash of a batch: trying again is no help."""
@@ -204,18 +286,30 @@ def _work(pipe: Connection) -> None:
         assessor: Assessor = pickle.loads(pipe.recv_bytes())  # noqa: S301 - our own parent's
         pipe.send(True)
         while True:
-            asset, data = pipe.recv()
-            batch = pa.ipc.read_record_batch(pa.py_buffer(data), RECORD_SCHEMA)
-            pipe.send(_outcome(assessor, asset, batch))
+            pipe.send(_outcome(assessor, *pipe.recv()))
 
 
-def _outcome(assessor: Assessor, asset: Asset, batch: pa.RecordBatch) -> Any:
+def _outcome(assessor: Assessor, source: Portioned | None, asset: Asset, what: Any) -> Any:
     try:
+        if source is not None:
+            return list(_portion(assessor, source, asset, what))
+        batch = pa.ipc.read_record_batch(pa.py_buffer(what), RECORD_SCHEMA)
         return packed(assessor.assess(asset, batch))
     except DlpAgentError as error:
         return error
     except MemoryError:
         raise SystemExit(1) from None  # a fresh process may have room
+
+
+def _portion(
+    assessor: Assessor, source: Portioned, asset: Asset, portion: Portion
+) -> Iterator[tuple[Checkpoint, Any] | Ended]:
+    for one in read_to_end(source, asset, portion):
+        if isinstance(one, Ended):
+            yield one
+        else:
+            batch, after = one
+            yield after, packed(assessor.assess(asset, batch))
 
 
 def packed(assessed: Assessed) -> tuple[bytes, Any, Any, Any]:

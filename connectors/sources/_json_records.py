@@ -34,11 +34,17 @@ class JsonStream(Protocol):
 
 
 def read_json_records(
-    path: Path, asset: Asset, split: Splitter, after: Checkpoint | None, batch_rows: int
+    path: Path,
+    asset: Asset,
+    split: Splitter,
+    after: Checkpoint | None,
+    batch_rows: int,
+    until: int | None = None,
 ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
     """Batches of the file's records, each with the checkpoint behind it.
 
     The cursor holds v, offset (decompressed bytes), row (records or lines so far) and in_array.
+    until: the offset where to stop, that of a record; the last checkpoint is not done then.
     """
     if after is not None and after.done:
         return
@@ -46,11 +52,11 @@ def read_json_records(
     with opened(path) as file:
         _check_encoding(path, file.read(2))
         file.seek(0)
-        stream = ByteStream(file)
+        stream = ByteStream(file, until)
         rows = RecordRows(asset.uri, str(path.resolve()), max_rows=batch_rows)
         batches = record_batches(stream, rows, split, cursor)
         for batch, (position, consumed), last in mark_last(batches):
-            yield batch, Checkpoint(position, done=last, bytes_read=consumed)
+            yield batch, Checkpoint(position, done=last and until is None, bytes_read=consumed)
 
 
 def record_batches(

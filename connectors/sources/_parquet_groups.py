@@ -120,6 +120,11 @@ class ParquetText:
         """Rows of all row groups before it."""
         return sum(self.rows_in(earlier) for earlier in range(group))
 
+    def text_bytes(self, group: int) -> int:
+        """Bytes of a row group that reading decodes."""
+        chunks = self._metadata.row_group(group)
+        return sum(int(chunks.column(i).total_uncompressed_size) for i in self._indices)
+
     def bytes_before(self, group: int, row: int) -> int:
         """About how much of the file lies before a row, for progress."""
         done: float = sum(self._weights[:group])

@@ -40,8 +40,9 @@ class ByteStream:
     the file itself, offsets given to blocks() count decompressed bytes.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, stop: int | None = None) -> None:
+        """stop: the byte of a file that is not compressed where its blocks end."""
+        self._file, self._stop = file, stop
         self.compression = compression_of(file.read(4))
         self.problem: str | None = None
         self.consumed = 0
@@ -54,7 +55,7 @@ class ByteStream:
             if start > size:
                 self.problem = _SHRUNK.format(start - size)
             self.consumed = self._file.seek(min(start, size))
-            yield from self._raw(BLOCK_BYTES)
+            yield from self._raw(BLOCK_BYTES, self._stop)
             return
         decoded = self._gzip() if self.compression == "gzip" else self._zstd()
         for block in decoded:
@@ -66,8 +67,8 @@ class ByteStream:
         if start and self.problem is None:
             self.problem = _SHRUNK.format(start)
 
-    def _raw(self, size: int) -> Iterator[bytes]:
-        while block := self._file.read(size):
+    def _raw(self, size: int, stop: int | None = None) -> Iterator[bytes]:
+        while block := self._file.read(size if stop is None else min(size, stop - self.consumed)):
             self.consumed += len(block)
             yield block
 

@@ -13,13 +13,17 @@ from dlpagent.connectors.sources._csv_batches import CsvBatches
 from dlpagent.connectors.sources._csv_form import HEAD_BYTES, Form, form_of
 from dlpagent.connectors.sources._csv_rows import CsvRows
 from dlpagent.connectors.sources._files import file_asset, opened, path_of
+from dlpagent.connectors.sources._line_portions import WORTH_CUTTING, row_cuts
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._streams import ByteStream
 from dlpagent.connectors.sources._table_rows import or_else
 from dlpagent.errors import ConfigurationError
+from dlpagent.portions import Portion
 from dlpagent.records import Asset, Checkpoint, PartRows
 
 _SUFFIXES = (".csv", ".tsv", ".tab", ".psv")
+# Encodings in which a quote or a line end is the same byte as in ASCII, and nothing else is.
+_ASCII_LIKE = frozenset({"utf-8", "ascii", "cp1252", "latin-1", "iso8859-1"})
 _Batches = Iterator[tuple[pa.RecordBatch, dict[str, Any]]]
 
 
@@ -60,19 +64,54 @@ class CsvFile:
         self, asset: Asset, after: Checkpoint | None = None
     ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
         """Batches in the order of the file. Raises SourceError when it cannot be opened."""
+        return self.read_portion(asset, Portion(after))
+
+    def portions(
+        self, asset: Asset, after: Checkpoint | None, size_bytes: int
+    ) -> Iterator[Portion]:
+        """Stretches between rows, as far as quotes are regular; from the first odd one on one more."""
+        place = dict(after.cursor) if after is not None else None
+        size = (asset.size_bytes or 0) - (place["offset"] if place else 0)
+        if size > WORTH_CUTTING * size_bytes and not (place and "plain_until" in place):
+            with opened(self._path) as file:
+                form = self._form(ByteStream(file))
+                file.seek(0)
+                stream = ByteStream(file)
+                is_plain = stream.compression is None and form.encoding in _ASCII_LIKE
+                if is_plain and form.delimiter.isascii():
+                    heading = 1 if place is None and form.heading is not None else 0
+                    begin = place or _start(form)
+                    for cut in row_cuts(
+                        stream.blocks(begin["offset"]), begin["offset"], begin["row"] - heading,
+                        size_bytes, form.delimiter.encode(),
+                    ):  # fmt: skip
+                        if cut.rows < 0:  # the heading is still to come
+                            continue
+                        here = {"v": 1, "offset": cut.offset, "row": cut.rows}
+                        yield Portion(after, here)
+                        after = Checkpoint(here, bytes_read=cut.offset)
+        yield Portion(after)
+
+    def read_portion(
+        self, asset: Asset, portion: Portion
+    ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
+        """The rows of a portion."""
+        after = portion.after
         if after is not None and after.done:
             return
+        until = None if portion.until is None else int(portion.until["offset"])
         with opened(self._path) as file:
             form = self._form(ByteStream(file))
             file.seek(0)
-            stream = ByteStream(file)
+            stream = ByteStream(file, until)
             cursor = None if after is None else after.cursor
             found = or_else(
                 self._batches(asset, stream, form, cursor),
                 lambda: (PartRows(asset.uri).take(), _start(form)),
             )
             for batch, place, last in mark_last(found):
-                yield batch, Checkpoint(place, done=last, bytes_read=stream.consumed)
+                is_end = last and until is None
+                yield batch, Checkpoint(place, done=is_end, bytes_read=stream.consumed)
 
     def _form(self, stream: ByteStream) -> Form:
         head = b""

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dlpagent.connectors.sources._files import file_asset, head_of, path_of
+from dlpagent.connectors.sources._files import file_asset, head_of, opened, path_of
 from dlpagent.connectors.sources._json_parse import parse
 from dlpagent.connectors.sources._json_records import read_json_records
 from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES, Span, lines
+from dlpagent.connectors.sources._line_portions import WORTH_CUTTING, line_cuts
 from dlpagent.connectors.sources._streams import ByteStream
+from dlpagent.portions import Portion
 from dlpagent.records import Asset, Checkpoint
 
 _SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
@@ -43,8 +45,30 @@ class JsonLines:
     def read(
         self, asset: Asset, after: Checkpoint | None = None
     ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
+        return self.read_portion(asset, Portion(after))
+
+    def portions(
+        self, asset: Asset, after: Checkpoint | None, size_bytes: int
+    ) -> Iterator[Portion]:
+        """Stretches between line ends. A compressed file is one."""
+        offset, row = (after.cursor["offset"], after.cursor["row"]) if after else (0, 0)
+        if (asset.size_bytes or 0) - offset > WORTH_CUTTING * size_bytes:
+            with opened(self._path) as file:
+                stream = ByteStream(file)
+                if stream.compression is None:
+                    for cut in line_cuts(stream.blocks(offset), offset, row, size_bytes):
+                        here = {"v": 1, "offset": cut.offset, "row": cut.rows, "in_array": False}
+                        yield Portion(after, here)
+                        after = Checkpoint(here, bytes_read=cut.offset)
+        yield Portion(after)
+
+    def read_portion(
+        self, asset: Asset, portion: Portion
+    ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
+        """The lines of a portion."""
         split = partial(_split, max_bytes=self._max_line_bytes)
-        return read_json_records(self._path, asset, split, after, self._batch_rows)
+        until = None if portion.until is None else int(portion.until["offset"])
+        return read_json_records(self._path, asset, split, portion.after, self._batch_rows, until)
 
 
 def _split(

@@ -19,6 +19,7 @@ from dlpagent.connectors.sources._keys import is_value_like
 from dlpagent.connectors.sources._parquet_groups import Group, ParquetText, is_encrypted
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._table_rows import TableRows, or_else
+from dlpagent.portions import Portion
 from dlpagent.records import Asset, Checkpoint, PartRows
 
 _Batches = Iterator[tuple[pa.RecordBatch, dict[str, Any]]]
@@ -53,6 +54,32 @@ class ParquetFile:
         self, asset: Asset, after: Checkpoint | None = None
     ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
         """Batches in the order of the file. Raises SourceError when its footer cannot be read."""
+        return self.read_portion(asset, Portion(after))
+
+    def portions(
+        self, asset: Asset, after: Checkpoint | None, size_bytes: int
+    ) -> Iterator[Portion]:
+        """Row groups, several if they are small: their size is that of the columns that are read."""
+        with reading(self._path):
+            is_protected = is_encrypted(self._path)
+        if not is_protected and (asset.size_bytes or 0) > size_bytes:
+            with ParquetText(self._path) as file:
+                first = int(after.cursor["row_group"]) if after is not None else 0
+                size = 0
+                for group in range(first, file.groups - 1):
+                    size += file.text_bytes(group)
+                    if size >= size_bytes:
+                        here = {"v": 1, "row_group": group + 1, "row": 0}
+                        yield Portion(after, here)
+                        after = Checkpoint(here, bytes_read=file.bytes_before(group + 1, 0))
+                        size = 0
+        yield Portion(after)
+
+    def read_portion(
+        self, asset: Asset, portion: Portion
+    ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
+        """The row groups of a portion."""
+        after = portion.after
         if after is not None and after.done:
             return
         with reading(self._path):
@@ -61,17 +88,20 @@ class ParquetFile:
                 return
         with ParquetText(self._path) as file:
             cursor = dict(after.cursor) if after is not None else None
-            end = {"v": 1, "row_group": file.groups, "row": 0}
+            groups = file.groups if portion.until is None else int(portion.until["row_group"])
+            end = {"v": 1, "row_group": groups, "row": 0}
             found = or_else(
-                self._batches(asset, file, cursor), lambda: (PartRows(asset.uri).take(), end)
+                self._batches(asset, file, cursor, groups),
+                lambda: (PartRows(asset.uri).take(), end),
             )
             for batch, place, last in mark_last(found):
                 done_bytes = file.bytes_before(place["row_group"], place["row"])
-                yield batch, Checkpoint(place, done=last, bytes_read=done_bytes)
+                is_end = last and portion.until is None
+                yield batch, Checkpoint(place, done=is_end, bytes_read=done_bytes)
         check_unchanged(self._path)
 
     def _batches(
-        self, asset: Asset, file: ParquetText, cursor: Mapping[str, Any] | None
+        self, asset: Asset, file: ParquetText, cursor: Mapping[str, Any] | None, groups: int
     ) -> _Batches:
         rows = TableRows(
             asset.uri,
@@ -84,7 +114,7 @@ class ParquetFile:
         )
         if cursor is None and file.opaque:
             yield self._opaque_columns(asset, file), place
-        for index in range(place["row_group"], file.groups):
+        for index in range(place["row_group"], groups):
             here: Mapping[str, Any] = place if index == place["row_group"] else {"row": 0}
             group = Group(file, index, here["row"], frozenset(here.get("lost", ())))
             yield from self._group(asset, rows, group)

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from dlpagent.connectors.sources._decode import binary_kind, decode, mark_of
 from dlpagent.connectors.sources._files import file_asset, head_of, opened, path_of
+from dlpagent.connectors.sources._line_portions import WORTH_CUTTING
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._text_pieces import MAX_WHOLE_BYTES, add_binary, add_text, pieces
 from dlpagent.errors import SourceError
+from dlpagent.portions import Portion
 from dlpagent.records import Asset, Checkpoint, PartRows
 
 _SNIFF_BYTES = 1 << 16
@@ -57,16 +59,53 @@ class TextFile:
         self, asset: Asset, after: Checkpoint | None = None
     ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
         """One batch per piece; the cursor holds v, offset (bytes) and row (pieces so far)."""
+        return self.read_portion(asset, Portion(after))
+
+    def portions(
+        self, asset: Asset, after: Checkpoint | None, size_bytes: int
+    ) -> Iterator[Portion]:
+        """The pieces of a large file, several if they are small; any other file is one."""
+        size, done = asset.size_bytes or 0, after.cursor["offset"] if after else 0
+        if self._is_large(asset) and size - done > WORTH_CUTTING * size_bytes:
+            with opened(self._path) as file:
+                head = file.read(_SNIFF_BYTES)
+                encoding, mark = mark_of(head)
+                offset, row = max(done, mark), after.cursor["row"] if after else 0
+                begin = file.seek(offset)
+                given = () if binary_kind(head) else self._pieces(file, encoding, asset)
+                for raw in given:
+                    offset, row = offset + len(raw), row + 1
+                    if offset - begin >= size_bytes and offset < size:
+                        here = {"v": 1, "offset": offset, "row": row}
+                        yield Portion(after, here)
+                        after, begin = Checkpoint(here, bytes_read=offset), offset
+        yield Portion(after)
+
+    def read_portion(
+        self, asset: Asset, portion: Portion
+    ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
+        """The pieces of a portion."""
+        after = portion.after
         if after is not None and after.done:
             return
         cursor = dict(after.cursor) if after is not None else {}
+        until = None if portion.until is None else int(portion.until["offset"])
         with opened(self._path) as file:
-            batches = self._batches(file, asset, int(cursor.get("offset", 0)), cursor.get("row", 0))
-            for batch, position, last in mark_last(batches):
-                yield batch, Checkpoint(position, done=last, bytes_read=position["offset"])
+            place = int(cursor.get("offset", 0)), int(cursor.get("row", 0))
+            for batch, position, last in mark_last(self._batches(file, asset, *place, until)):
+                is_end = last and until is None
+                yield batch, Checkpoint(position, done=is_end, bytes_read=position["offset"])
+
+    def _is_large(self, asset: Asset) -> bool:
+        return (asset.size_bytes or 0) > self._max_whole_bytes
+
+    def _pieces(self, file: BinaryIO, encoding: str | None, asset: Asset) -> Iterator[bytes]:
+        """The rest of the file. Where a piece ends hangs on where it begins, and on nothing else."""
+        want = self._piece_bytes if self._is_large(asset) else self._max_whole_bytes
+        return pieces(file, encoding, want, self._max_whole_bytes)
 
     def _batches(
-        self, file: BinaryIO, asset: Asset, offset: int, row: int
+        self, file: BinaryIO, asset: Asset, offset: int, row: int, until: int | None
     ) -> Iterator[tuple[pa.RecordBatch, dict[str, int]]]:
         head = file.read(_SNIFF_BYTES)
         rows = PartRows(asset.uri, max_rows=self._batch_rows)
@@ -87,11 +126,11 @@ class TextFile:
                 remedy="Scan it again from the beginning, without --resume.",
             )
         file.seek(offset)
-        is_large = (asset.size_bytes or 0) > self._max_whole_bytes
-        want = self._piece_bytes if is_large else self._max_whole_bytes
-        for raw in pieces(file, encoding, want, self._max_whole_bytes):
+        for raw in self._pieces(file, encoding, asset):
             locator = {"file": str(self._path.resolve()), "offset": offset, "row": row}
             add_text(rows, decode(raw, encoding), record_id=str(row), mime=mime, locator=locator)
             offset, row = offset + len(raw), row + 1
             yield rows.take(), {"v": 1, "offset": offset, "row": row}
+            if until is not None and offset >= until:
+                return
         yield rows.take(), {"v": 1, "offset": offset, "row": row}

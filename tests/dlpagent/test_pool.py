@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dlpagent.assess import Assessor
+from dlpagent.connectors.sources.parquet import ParquetFile
 from dlpagent.errors import BusyError, RuleError, SourceError
 from dlpagent.findings import MATCH_SCHEMA, Classified, PackRef
 from dlpagent.jobs import Job, in_this_process
-from dlpagent.pool import READ_AHEAD, in_workers
+from dlpagent.pool import PORTION_BYTES, READ_AHEAD, in_workers
+from dlpagent.portions import Portion
 from dlpagent.records import Asset, Checkpoint, PartRows
 from dlpagent.state import AssetProgress, Lease
 
@@ -89,6 +92,39 @@ class Texts:
             yield parts.take(), Checkpoint({"n": number + 1}, done=last)
         if self.error:
             raise self.error
+
+
+@dataclass(frozen=True)
+class Cuttable(Texts):
+    """The same, in portions of two texts; one that holds "unseen" cannot even be looked through."""
+
+    def portions(
+        self, asset: Asset, after: Checkpoint | None, size_bytes: int
+    ) -> Iterator[Portion]:
+        assert (asset.uri, size_bytes) == (ASSET.uri, PORTION_BYTES)
+        for number in range(2, len(self.texts), 2):
+            if "unseen" in self.texts[number - 1]:
+                raise SourceError("unseen")
+            if after is None or number > after.cursor["n"]:
+                yield Portion(after, {"n": number})
+                after = Checkpoint({"n": number})
+        yield Portion(after)
+
+    def read_portion(
+        self, asset: Asset, portion: Portion
+    ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
+        until = None if portion.until is None else portion.until["n"]
+        for batch, after in self.read(asset, portion.after):
+            yield batch, after
+            if after.cursor["n"] == until:
+                return
+
+
+def cuttable(*texts: str, error: SourceError | None = None, after: int | None = None) -> Job:
+    checkpoint = None if after is None else Checkpoint({"n": after})
+    progress = AssetProgress("run", "a", ASSET.uri, "running", checkpoint=checkpoint)
+    lease = Lease("a", ASSET.uri, "run", "token", progress)
+    return Job(Cuttable(texts, error), ASSET, lease)
 
 
 def job(*texts: str, error: SourceError | None = None) -> Job:
@@ -196,3 +232,67 @@ def test_workers_end_when_the_sweep_stops_early(assessor: Assessor) -> None:
 def test_a_worker_that_cannot_start_is_an_error_and_no_endless_retry(tmp_path: Path) -> None:
     with pytest.raises(RuleError, match="could not start"):
         list(in_workers(1)(Assessor(Unloadable(tmp_path)), jobs("1")))
+
+
+@pytest.mark.parametrize("after", [None, 1, 2, 5])
+def test_portions_are_read_by_the_workers_and_joined_in_order(
+    assessor: Assessor, after: int | None
+) -> None:
+    texts = ["slow 1", "2 and 3", "4", *(f"text {n}" for n in range(20))]
+    made = [cuttable(*texts, after=after), job("6"), cuttable(), cuttable("5")]
+    alone = list(in_this_process(assessor, iter(made)))
+    together = list(in_workers(2)(assessor, iter(made)))
+    assert [step.after for step, _ in together] == [step.after for step, _ in alone]
+    assert [step.before for step, _ in together] == [step.before for step, _ in alone]
+    assert [keys(found) for _, found in together] == [keys(found) for _, found in alone]
+
+
+def test_a_portion_at_which_a_worker_dies_is_read_again(assessor: Assessor) -> None:
+    made = cuttable("1", "2", "3", "4 die once", "5", "6")
+    found = list(in_workers(2)(assessor, iter([made])))
+    assert [key for _, item in found for key in keys(item)] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_of_a_portion_no_worker_survives_only_the_one_batch_is_unchecked(
+    assessor: Assessor,
+) -> None:
+    made = cuttable("1", "2", "3", "4 die always", "5")
+    found = list(in_workers(2)(assessor, iter([made])))
+    assert [keys(item) for _, item in found] == [["1"], ["2"], ["3"], [], ["5"], []]
+    assert [item.status for item in found[3][1].problems] == ["opaque", "unchecked"]  # type: ignore[union-attr]
+
+
+def test_an_error_within_a_portion_ends_the_asset_at_the_checkpoint_before_it(
+    assessor: Assessor,
+) -> None:
+    made = cuttable("1", "2", "3", error=SourceError("gone"))
+    *read, end = in_workers(2)(assessor, iter([made]))
+    assert [keys(item) for _, item in read] == [["1"], ["2"], ["3"]]
+    assert (end[0].before, end[0].after, end[0].error) == (Checkpoint({"n": 3}), None, "gone")
+
+
+def test_an_asset_that_cannot_be_looked_through_ends_behind_what_could_be_cut(
+    assessor: Assessor,
+) -> None:
+    made = cuttable("1", "2", "3", "4", "5", "6 unseen", "7", "8")
+    *read, end = in_workers(2)(assessor, iter([made]))
+    assert [keys(item) for _, item in read] == [["1"], ["2"]]
+    assert (end[0].before, end[0].error) == (Checkpoint({"n": 2}), "unseen")
+
+
+def test_an_error_in_a_portion_of_an_asset_drops_the_portions_behind_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"text": [f"number {n}" for n in range(400)]})
+    pq.write_table(table, path, row_group_size=100)
+    source = ParquetFile(str(path), batch_rows=50)
+    (asset,) = source.discover()
+    progress = AssetProgress("run", "a", asset.uri, "running")
+    made = Job(source, asset, Lease("a", asset.uri, "run", "token", progress))
+    engine = in_workers(1, portion_bytes=1)
+    found = engine(Assessor(Digits(tmp_path / "memory")), iter([made]))
+    first = next(found)
+    assert keys(first[1])[:2] == ["0", "1"]
+    path.unlink()
+    rest = list(found)
+    assert rest[-1][0].after is None
+    assert sum(step.after is None for step, _ in rest) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from dlpagent.connectors.sources.jsonl import JsonLines
 from dlpagent.evidence import Evidence
 from dlpagent.jobs import Job, in_this_process
 from dlpagent.service.cli import run
-from dlpagent.service.distributed import JOBS, merged, rows_of
+from dlpagent.service.distributed import Listed, merged, rows_of, table_of
 from dlpagent.state import AssetProgress, Lease
 
 CARD = "50842eb7-edc8-4019-85dd-5a5c1f2bb085"
@@ -48,12 +47,21 @@ def _jobs_of(path: Path) -> Iterator[Job]:
         yield Job(source, asset, Lease("a", asset.uri, "run", "token", progress))
 
 
+PORTION_BYTES = 300
+
+
+@pytest.fixture(scope="module")
+def listed(jobs: dict[int, Job]) -> Listed:
+    found = Listed()
+    list(found.tasks(jobs.values(), PORTION_BYTES))
+    assert max(found.portions.values()) > 2
+    return found
+
+
 @pytest.fixture(scope="module")
 def rows(assessor: Assessor, jobs: dict[int, Job]) -> list[dict[str, object]]:
-    packed = pa.RecordBatch.from_pylist(
-        [{"job": place, "packed": pickle.dumps(job)} for place, job in jobs.items()], schema=JOBS
-    )
-    return [row for batch in rows_of(assessor, [packed]) for row in batch.to_pylist()]
+    tasks = table_of(Listed().tasks(jobs.values(), PORTION_BYTES))
+    return [row for batch in rows_of(assessor, tasks.to_batches()) for row in batch.to_pylist()]
 
 
 def told(steps: object) -> dict[str, list[tuple[object, ...]]]:
@@ -65,24 +73,46 @@ def told(steps: object) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
+def joined(steps: object) -> dict[str, list[object]]:
+    """Asset → its findings in order, and how it ended."""
+    found: dict[str, list[object]] = {}
+    before: dict[str, object] = {}
+    for step, assessed in steps:  # type: ignore[attr-defined]
+        uri = step.job.asset.uri
+        assert step.before == before.get(uri), "a step that does not go on where the last one ended"
+        before[uri] = step.after
+        told = assessed.findings.to_pylist() if assessed else ["end", step.error]
+        found.setdefault(uri, []).extend(told)
+        if step.after is None:
+            before[uri] = "ended"
+    return found
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_rows_in_any_order_and_given_again_are_the_steps_of_one_process(
-    seed: int, assessor: Assessor, jobs: dict[int, Job], rows: list[dict[str, object]]
+    seed: int,
+    assessor: Assessor,
+    jobs: dict[int, Job],
+    listed: Listed,
+    rows: list[dict[str, object]],
 ) -> None:
     chance = random.Random(seed)
     mixed = rows + chance.sample(rows, 3)
     chance.shuffle(mixed)
     tables = [pa.Table.from_pylist([row]) for row in mixed]
-    assert told(merged(jobs, tables)) == told(in_this_process(assessor, iter(jobs.values())))
+    alone = joined(in_this_process(assessor, iter(jobs.values())))
+    assert joined(merged(listed, tables)) == alone
 
 
+@pytest.mark.parametrize("portion", [0, 1])
 def test_a_job_without_an_answer_ends_with_an_error_at_its_checkpoint(
-    jobs: dict[int, Job], rows: list[dict[str, object]]
+    portion: int, jobs: dict[int, Job], listed: Listed, rows: list[dict[str, object]]
 ) -> None:
-    kept = [row for row in rows if row["job"] != 2]
-    found = told(merged(jobs, [pa.Table.from_pylist(kept)]))
-    ((before, after, error, _),) = found[jobs[2].asset.uri]
-    assert (before, after) == (None, None)
+    kept = [row for row in rows if row["job"] != 2 or row["portion"] < portion]  # type: ignore[operator]
+    found = told(merged(listed, [pa.Table.from_pylist(kept)]))
+    *read, (before, after, error, _) = found[jobs[2].asset.uri]
+    assert bool(read) == bool(portion)
+    assert (before, after) == (read[-1][1] if read else None, None)
     assert "run again" in str(error)
 
 
