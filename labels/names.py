@@ -30,6 +30,7 @@ class Names:
     recommended: Mapping[str, int]
     unknown_sits: str = "error"
     groups: dict[str, tuple[SitRef, ...]] = field(default_factory=dict)
+    user_groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _by_guid: dict[str, str] = field(init=False)
     _by_name: dict[str, list[str]] = field(init=False)
 
@@ -60,6 +61,19 @@ class Names:
                 did_you_mean(near),
             )
         return self.groups.get(name, ())
+
+    def users(self, node: Reader) -> tuple[str, ...]:
+        """The patterns of a group of users, named as @group."""
+        name = node.text().removeprefix("@")
+        if name not in self.user_groups:
+            near = difflib.get_close_matches(name, self.user_groups, 1)
+            node.problem(
+                "no such group of users",
+                "one of user_groups: " + listed(sorted(self.user_groups)),
+                name,
+                did_you_mean(near),
+            )
+        return self.user_groups.get(name, ())
 
     def sit(self, node: Reader) -> SitRef | None:
         """The SIT with this id or exact name."""

@@ -35,6 +35,7 @@ _POLICY_KEYS = (
     "mode",
     "description",
     "sit_groups",
+    "user_groups",
     "auto_labels",
     "rules",
 )
@@ -119,6 +120,9 @@ def _policy(root: Reader, names: Names, file: str) -> Policy:
     if "sit_groups" in keys:
         for group, node in keys["sit_groups"].mapping().items():
             names.groups[group] = names.sits(node)
+    if "user_groups" in keys:
+        for group, node in keys["user_groups"].mapping().items():
+            names.user_groups[group] = _members(node)
     conditions = ConditionReader(names)
     auto_labels = [_auto_label(node, conditions) for node in _entries(keys, "auto_labels")]
     rules = [_rule(node, conditions) for node in _entries(keys, "rules")]
@@ -180,7 +184,7 @@ def _rule(node: Reader, conditions: ConditionReader) -> Rule | None:
         actions=_words(keys, "actions", ACTIONS, "audit"),
         locations=locations,
         apps=_globs(keys.get("apps")),
-        users=_globs(keys.get("users")),
+        users=_globs(keys.get("users"), names),
         assets=_globs(keys.get("assets")),
         mode=_mode(keys),
         item=cast("ItemLevel | None", item),
@@ -270,12 +274,34 @@ def _words(
     return tuple(word for word in chosen if word)
 
 
-def _globs(node: Reader | None) -> Globs:
+def _members(node: Reader) -> tuple[str, ...]:
+    """Who is in a group of users: patterns of their ids, no groups."""
+    members = node.texts()
+    if node.is_list() and not members:
+        node.problem("the group is empty", "at least one pattern of users")
+    for member in members:
+        if member.startswith("@"):
+            node.problem("a group of users holds no groups", "patterns of users", member)
+    return members
+
+
+def _globs(node: Reader | None, names: Names | None = None) -> Globs:
+    """names: whose groups of users stand for their members, as @group; None: no groups here."""
     if node is None:
         return EVERYTHING
     keys = node.mapping(("include", "exclude"))
-    include = keys["include"].texts() if "include" in keys else ()
-    exclude = keys["exclude"].texts() if "exclude" in keys else ()
+    include = _patterns(keys["include"], names) if "include" in keys else ()
+    exclude = _patterns(keys["exclude"], names) if "exclude" in keys else ()
     if node.is_mapping() and not node.node.value:
         node.problem("nothing is included or excluded", "patterns under include or exclude")
     return Globs(include, exclude)
+
+
+def _patterns(node: Reader, names: Names | None) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for entry in node.items():
+        text = entry.text()
+        is_group = names is not None and text.startswith("@")
+        members = names.users(entry) if names and is_group else (text,)
+        found |= dict.fromkeys(members)
+    return tuple(found)

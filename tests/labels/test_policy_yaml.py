@@ -214,3 +214,45 @@ def test_a_mangled_policy_is_read_or_refused_but_never_crashes(taxonomy, shipped
         parse_policy("\n".join(lines), "p", taxonomy=taxonomy, sit_names=shipped_sits)
     except ProblemsError as error:
         assert error.problems  # noqa: PT017 - both outcomes are right; a refusal gives its reasons
+
+
+GROUPS = 'user_groups: {finance: ["*@finance.example", "u-1"], all: ["*"]}\n'
+
+
+@pytest.mark.parametrize(
+    ("users", "expected"),
+    [
+        ('{include: ["@finance"]}', Globs(("*@finance.example", "u-1"))),
+        ('{include: ["@finance", svc, u-1]}', Globs(("*@finance.example", "u-1", "svc"))),
+        ('{exclude: ["@finance"], include: ["@all"]}', Globs(("*",), ("*@finance.example", "u-1"))),
+    ],
+)
+def test_a_group_of_users_stands_for_its_members(policy_of, users, expected):
+    found = policy_of(f"{GROUPS}rules:\n{RULE}    users: {users}\n").rules[0].users
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f'{GROUPS}rules:\n{RULE}    users: {{include: ["@finanse"]}}\n', "Did you mean finance"),
+        (f'rules:\n{RULE}    users: {{include: ["@x"]}}\n', "no such group of users"),
+        (f'user_groups: {{a: ["@b"]}}\nrules:\n{RULE}', "holds no groups"),
+        (f"user_groups: {{a: []}}\nrules:\n{RULE}", "the group is empty"),
+        (f"user_groups: [a]\nrules:\n{RULE}", "a mapping"),
+    ],
+)
+def test_a_group_that_is_wrong_is_told_with_its_line(policy_of, text, said):
+    with pytest.raises(ProblemsError, match=said):
+        policy_of(text)
+
+
+def test_apps_and_assets_have_no_groups(policy_of):
+    found = policy_of(f'{GROUPS}rules:\n{RULE}    apps: {{include: ["@finance"]}}\n').rules[0]
+    assert found.apps == Globs(("@finance",))
+
+
+def test_who_is_in_a_group_changes_the_version(policy_of):
+    rules = f'rules:\n{RULE}    users: {{include: ["@g"]}}\n'
+    one, other = (policy_of(f"user_groups: {{g: [{who}]}}\n{rules}") for who in "ab")
+    assert one.digest() != other.digest()
