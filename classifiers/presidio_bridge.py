@@ -24,11 +24,10 @@ from dlpagent.classifiers.detecting import classifier_of
 from dlpagent.classifiers.detectors import NEED_MODEL, sits_with_detectors
 from dlpagent.classifiers.pack import builtin_pack
 from dlpagent.classifiers.pack_values import with_hash
-from dlpagent.classifiers.presidio_names import entity_names
+from dlpagent.classifiers.presidio_names import entity_names, explained
 from dlpagent.classifiers.presidio_recognizers import import_presidio
-from dlpagent.classifiers.sit import Pack, Sit, refs_of
+from dlpagent.classifiers.sit import Pack
 from dlpagent.evidence import KEY_BYTES, Evidence
-from dlpagent.findings import level_of
 from dlpagent.ports import Classifier
 from dlpagent.records import batch_of_columns
 
@@ -123,17 +122,6 @@ class SitRecognizer(_Recognizer):  # type: ignore[misc]
                 "sit_name": sit.name,
             },
         )
-
-
-def explained(sit: Sit, index: int) -> str:
-    """Which pattern of a type held: its confidence, primary and supporting elements; never a value."""
-    pattern = sit.patterns[index]
-    near = sorted({ref for condition in pattern.conditions for ref in refs_of(condition)})
-    tail = f" near {', '.join(near)}" if near else ""
-    return (
-        f"{sit.name}: confidence {pattern.confidence} ({level_of(pattern.confidence)}), "
-        f"{pattern.primary}{tail}"
-    )
 
 
 def _chosen(pack: Pack, sits: frozenset[str], min_confidence: int, *, models: bool) -> Pack:

@@ -8,8 +8,9 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from dlpagent.classifiers.sit import Pack
+from dlpagent.classifiers.sit import Pack, Sit, refs_of
 from dlpagent.errors import Problem, ProblemsError
+from dlpagent.findings import level_of
 from dlpagent.yaml_reader import read_yaml
 
 TABLE = Path(__file__).parent / "presidio_entities.yaml"
@@ -29,6 +30,17 @@ def plain_name(name: str) -> str:
     """A SIT's name as an entity name: capitals and digits with underscores."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().upper()
     return re.sub(r"[^A-Z0-9]+", "_", plain.replace("'", "").replace(".", "")).strip("_")
+
+
+def explained(sit: Sit, index: int) -> str:
+    """Which pattern of a type held: its confidence, primary and supporting elements; never a value."""
+    pattern = sit.patterns[index]
+    near = sorted({ref for condition in pattern.conditions for ref in refs_of(condition)})
+    tail = f" near {', '.join(near)}" if near else ""
+    return (
+        f"{sit.name}: confidence {pattern.confidence} ({level_of(pattern.confidence)}), "
+        f"{pattern.primary}{tail}"
+    )
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -48,18 +48,29 @@ class NewKey:
         return f"NewKey({self.stored.id})"
 
 
+def id_of(key: str) -> str:
+    """The id a key names."""
+    return key.removeprefix(PREFIX).partition("_")[0]
+
+
 class ApiKeys:
-    """The keys in a state. A revoked key is refused at once here, within two seconds elsewhere."""
+    """The keys of one tenant, in its state; a key of another tenant in it is not taken.
+
+    A revoked key is refused at once here, within two seconds by other processes.
+    """
 
     def __init__(
-        self, state: State, secret: bytes, clock: Callable[[], float] = time.monotonic
+        self,
+        tenant_id: str,
+        state: State,
+        secret: bytes,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.tenant_id = tenant_id
         self._state, self._secret, self._clock = state, secret, clock
         self._kept: dict[str, tuple[float, StoredKey | None]] = {}
 
-    def create(
-        self, name: str, role: str, tenant_id: str, actor: str, expires: datetime | None = None
-    ) -> NewKey:
+    def create(self, name: str, role: str, actor: str, expires: datetime | None = None) -> NewKey:
         """Make a key and note the act. Raises ConfigurationError."""
         if role not in ROLES:
             raise ConfigurationError(
@@ -77,7 +88,7 @@ class ApiKeys:
             id=ident,
             name=name,
             role=role,
-            tenant_id=tenant_id,
+            tenant_id=self.tenant_id,
             digest=self._digest(key),
             created_at=moment(self._state.database.now()),
             created_by=actor,
@@ -86,22 +97,18 @@ class ApiKeys:
         add_key(self._state.database, stored, actor)
         return NewKey(key, stored)
 
-    def all(self, tenant_id: str | None = None) -> list[StoredKey]:
-        """The keys, oldest first; of one tenant, if given."""
-        return key_rows(self._state.database, tenant_id)
+    def all(self) -> list[StoredKey]:
+        """The keys, oldest first."""
+        return key_rows(self._state.database, self.tenant_id)
 
-    def revoke(self, ident: str, actor: str, tenant_id: str | None = None) -> bool:
-        """Revoke a key and note the act; False when there is none (in that tenant)."""
+    def revoke(self, ident: str, actor: str) -> bool:
+        """Revoke a key and note the act; False when there is none."""
         self._kept.pop(ident, None)
-        return revoke_key(self._state.database, ident, actor, tenant_id)
-
-    def id_of(self, key: str) -> str:
-        """The id a key names."""
-        return key.removeprefix(PREFIX).partition("_")[0]
+        return revoke_key(self._state.database, ident, actor, self.tenant_id)
 
     async def principal_of(self, key: str) -> Principal | None:
         """Whose key it is; None when it is unknown, wrong, expired or revoked."""
-        stored = await self._stored(self.id_of(key))
+        stored = await self._stored(id_of(key))
         digest = stored.digest if stored else "0" * 64
         if not hmac.compare_digest(self._digest(key), digest) or stored is None:
             return None
@@ -114,7 +121,9 @@ class ApiKeys:
 
     def _principal(self, stored: StoredKey) -> Principal | None:
         now = moment(self._state.database.now())
-        if stored.revoked_at is not None or (stored.expires_at and stored.expires_at <= now):
+        if stored.tenant_id != self.tenant_id or stored.revoked_at is not None:
+            return None
+        if stored.expires_at and stored.expires_at <= now:
             return None
         role: Role = stored.role  # type: ignore[assignment] # create() takes no other
         return Principal(f"key:{stored.id}", stored.name, role, stored.tenant_id)
@@ -133,3 +142,24 @@ class ApiKeys:
 
     def _digest(self, key: str) -> str:
         return hmac.new(self._secret, f"dlpagent api key {key}".encode(), "sha256").hexdigest()
+
+
+class KeyRing:
+    """The keys of all tenants that are served."""
+
+    def __init__(self, tenants: Sequence[ApiKeys]) -> None:
+        self._tenants = tenants
+
+    async def principal_of(self, key: str) -> Principal | None:
+        """Whose key it is; None when it is no tenant's."""
+        for keys in self._tenants:
+            if (principal := await keys.principal_of(key)) is not None:
+                return principal
+        return None
+
+    async def principal_of_id(self, ident: str) -> Principal | None:
+        """Whose key has this id."""
+        for keys in self._tenants:
+            if (principal := await keys.principal_of_id(ident)) is not None:
+                return principal
+        return None

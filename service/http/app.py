@@ -30,7 +30,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route as StarletteRoute
 
 from dlpagent.service.http.access import NEEDS
-from dlpagent.service.http.api_keys import ApiKeys, load_service_secret
+from dlpagent.service.http.api_keys import KeyRing
 from dlpagent.service.http.authenticating import Authenticator
 from dlpagent.service.http.entra import Entra, Fetch, fetched
 from dlpagent.service.http.gate import Gate
@@ -45,6 +45,12 @@ from dlpagent.service.http.tracing import tracer_of
 
 MODULES = (
     "dlpagent.service.http.system",
+    "dlpagent.service.http.texts",
+    "dlpagent.service.http.reading",
+    "dlpagent.service.http.rules",
+    "dlpagent.service.http.administration",
+    "dlpagent.service.http.presidio_analyzer",
+    "dlpagent.service.http.presidio_anonymizer",
 )  # fmt: skip
 PAGES = "dlpagent.service.console.pages"
 """Modules of pages, served when they are there."""
@@ -53,7 +59,8 @@ PAGES = "dlpagent.service.console.pages"
 def routes() -> tuple[Route, ...]:
     """All routes, in the order in which they are tried."""
     names = list(MODULES)
-    if importlib.util.find_spec(PAGES.rpartition(".")[0]) is not None:
+    folder = importlib.util.find_spec(PAGES.rpartition(".")[0])
+    if folder is not None and importlib.util.find_spec(PAGES) is not None:
         names.append(PAGES)
     return tuple(_rows(names))
 
@@ -75,9 +82,8 @@ def make_app(
     _check_table(rows)
     own = service is None
     opened = service or open_service(settings)
-    secret = load_service_secret(opened.home.path / "service.key")
-    keys = ApiKeys(opened.main.state, secret)
-    sessions = Sessions(secret, keys)
+    keys = KeyRing([tenant.keys for tenant in opened.tenants.values()])
+    sessions = Sessions(opened.secret, keys)
     entra = Entra(settings.entra, list(opened.tenants), fetch) if settings.entra else None
     authenticator = Authenticator(keys if settings.auth else None, sessions, entra, opened.main.id)
     metrics = Metrics(opened)
@@ -102,7 +108,6 @@ def make_app(
     )
     inner.router.redirect_slashes = False
     inner.state.service = opened
-    inner.state.keys = keys
     inner.state.sessions = sessions
     inner.state.authenticator = authenticator
     inner.state.metrics = metrics

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from dlpagent.service.http.access import Principal
-from dlpagent.service.http.api_keys import PREFIX, ApiKeys
+from dlpagent.service.http.api_keys import PREFIX, KeyRing
 from dlpagent.service.http.entra import Entra
 from dlpagent.service.http.problems import Refusal
 from dlpagent.service.http.sessions import COOKIE, Sessions
@@ -28,7 +28,7 @@ class Authenticator:
     """Finds the principal of a request. keys None: no authentication; everyone is the local admin."""
 
     def __init__(
-        self, keys: ApiKeys | None, sessions: Sessions | None, entra: Entra | None, tenant_id: str
+        self, keys: KeyRing | None, sessions: Sessions | None, entra: Entra | None, tenant_id: str
     ) -> None:
         self._keys, self._sessions, self._entra = keys, sessions, entra
         self._local = Principal("local", "local", "admin", tenant_id or ZERO_TENANT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,9 +12,11 @@ from dlpagent.service.http import problems
 from dlpagent.service.http.gate import kind_and_place
 from dlpagent.service.http.headers import security_headers
 from dlpagent.service.http.metrics import Metrics
+from dlpagent.service.http.presidio_errors import NO_METHOD, NO_ROUTE, error_answer
 from dlpagent.service.http.problems import Refusal
 from dlpagent.service.http.tracing import Tracer
 
+_OURS = ("/v1", "/console", "/healthz", "/readyz", "/metrics", "/openapi.json")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _log = logging.getLogger(__name__)
 
@@ -77,22 +78,32 @@ class Outer:
 
         await self._app(scope, receive, holding)
         if held and held[0]["status"] in {404, 405}:
-            await _unrouted(held[0])(scope, receive, send)
+            await _unrouted(held[0], scope["path"])(scope, receive, send)
 
 
-def _unrouted(message: Message) -> Response:
-    headers: dict[str, Any] = {
+def _unrouted(message: Message, path: str) -> Response:
+    """Under /v1 and the pages' folder as a problem, elsewhere as Presidio's server says it."""
+    headers: dict[str, str] = {
         name.decode(): value.decode()
         for name, value in message.get("headers", [])
         if name.lower() == b"allow"
     }
+    is_ours = path.startswith(_OURS)
     if message["status"] == 405:
+        return (
+            problems.answer(
+                Refusal(
+                    405, "method", "this method is not allowed here", headers=headers,
+                    expected=headers.get("allow", ""),
+                )
+            )
+            if is_ours
+            else error_answer(NO_METHOD, 405, headers)
+        )  # fmt: skip
+    if is_ours:
         return problems.answer(
             Refusal(
-                405, "method", "this method is not allowed here", headers=headers,
-                expected=headers.get("allow", ""),
+                404, "not-found", "there is nothing at this address", remedy="See /openapi.json."
             )
-        )  # fmt: skip
-    return problems.answer(
-        Refusal(404, "not-found", "there is nothing at this address", remedy="See /openapi.json.")
-    )
+        )
+    return error_answer(NO_ROUTE, 404)

@@ -51,7 +51,7 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A documented response: its type (None: no JSON body), media type and an example."""
+    """A documented response: its type (a tuple: one of them; None: none), media type, an example."""
 
     what: str
     type: Any = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlpagent.classifiers.detecting import classifier_of
 from dlpagent.classifiers.sit import Pack
@@ -13,6 +14,7 @@ from dlpagent.evidence import Evidence
 from dlpagent.labels.decide import PolicyDecider
 from dlpagent.labels.policy import Policy
 from dlpagent.ports import Classifier
+from dlpagent.service.http.api_keys import KEY_FILE, ApiKeys, load_service_secret
 from dlpagent.service.http.classifying import Lanes, WaitingClassifier, Workers
 from dlpagent.service.http.settings import ServeSettings, TenantSettings
 from dlpagent.service.packs import load_packs
@@ -20,6 +22,9 @@ from dlpagent.service.session import read_policy
 from dlpagent.service.settings import Home
 from dlpagent.state import State, open_state
 from dlpagent.violations import ZERO_TENANT
+
+if TYPE_CHECKING:
+    from dlpagent.service.redact.operators import Cipher
 
 
 @dataclass(slots=True)
@@ -37,6 +42,15 @@ class Tenant:
     lanes: Lanes
     policies: dict[str, Policy]
     deciders: dict[str, PolicyDecider]
+    cipher_key: Path
+    keys: ApiKeys
+    labels: str | None = None
+
+    def cipher(self, *, make: bool) -> Cipher | None:
+        """The tenant's key of ciphertexts; made when wanted. Raises ConfigurationError, StateError."""
+        from dlpagent.service.redact.operators import Cipher
+
+        return Cipher.of_file(self.cipher_key) if make or self.cipher_key.exists() else None
 
     @property
     def waiting(self) -> Classifier:
@@ -52,12 +66,13 @@ class Service:
     home: Home
     pack: Pack
     tenants: dict[str, Tenant]
+    secret: bytes = field(repr=False)
     is_ready: bool = False
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @property
     def main(self) -> Tenant:
-        """The first tenant; its state also holds the API keys of all."""
+        """The first tenant."""
         return next(iter(self.tenants.values()))
 
     def warm_up(self) -> None:
@@ -76,17 +91,31 @@ def open_service(settings: ServeSettings) -> Service:
     home = Home.of_environment()
     cache = home.path / "cache"
     pack = load_packs(settings.packs, settings.profile, cache, settings.ner)  # type: ignore[arg-type]
+    secret = load_service_secret(home.path / KEY_FILE)
     stack = ExitStack()
     try:
-        tenants = {each.id: _tenant(each, settings, home, pack, stack) for each in settings.tenants}
+        tenants = {
+            each.id: _tenant(each, settings, home, pack, secret, stack) for each in settings.tenants
+        }
     except BaseException:
         stack.close()
         raise
-    return Service(settings, home, pack, tenants, _stack=stack)
+    places = [tenant.state.place for tenant in tenants.values()]
+    if len(set(places)) != len(places):
+        stack.close()
+        raise ConfigurationError(
+            "two tenants have the same state", where="tenants", expected="a state for each"
+        )
+    return Service(settings, home, pack, tenants, secret, _stack=stack)
 
 
 def _tenant(
-    wanted: TenantSettings, settings: ServeSettings, home: Home, pack: Pack, stack: ExitStack
+    wanted: TenantSettings,
+    settings: ServeSettings,
+    home: Home,
+    pack: Pack,
+    secret: bytes,
+    stack: ExitStack,
 ) -> Tenant:
     folder = home.path if wanted.id == ZERO_TENANT else home.path / "tenants" / wanted.id
     evidence = home.evidence(wanted.key_file or folder / home.key_file.name)
@@ -112,4 +141,7 @@ def _tenant(
         Lanes(workers, settings.limits.waiting_chars),
         by_id,
         {ident: PolicyDecider(policy) for ident, policy in by_id.items()},
+        folder / "cipher.key",
+        ApiKeys(wanted.id, state, secret),
+        wanted.labels,
     )

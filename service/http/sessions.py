@@ -13,7 +13,7 @@ from collections.abc import Callable
 from starlette.responses import Response
 
 from dlpagent.service.http.access import Principal
-from dlpagent.service.http.api_keys import ApiKeys
+from dlpagent.service.http.api_keys import KeyRing, id_of
 
 COOKIE = "dlpagent_session"
 SECONDS = 8 * 3600
@@ -23,13 +23,13 @@ class Sessions:
     """Makes cookies and knows them again."""
 
     def __init__(
-        self, secret: bytes, keys: ApiKeys, clock: Callable[[], float] = time.time
+        self, secret: bytes, keys: KeyRing, clock: Callable[[], float] = time.time
     ) -> None:
         self._secret, self._keys, self._clock = secret, keys, clock
 
     def begin(self, response: Response, key: str, *, is_secure: bool) -> None:
         """Give a browser a session under an API key that was just accepted."""
-        ident = self._keys.id_of(key)
+        ident = id_of(key)
         until = int(self._clock()) + SECONDS
         said = f"{ident}.{until}"
         response.set_cookie(
@@ -47,7 +47,7 @@ class Sessions:
         if not cookie.isascii() or not hmac.compare_digest(seal, self._seal(said)):
             return None
         ident, _, until = said.partition(".")
-        if int(until) <= self._clock():
+        if not until.isdigit() or int(until) <= self._clock():
             return None
         return await self._keys.principal_of_id(ident)
 

@@ -57,7 +57,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """All settings of `dlpagent serve`. auth False: everyone who can connect is the local admin."""
+    """All settings of `dlpagent serve`. auth False: everyone who can connect is the local admin.
+
+    item_scores: whether items of /anonymize have a score, as from Presidio 2.2.366 on.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -72,6 +75,7 @@ class ServeSettings:
     entra: EntraSettings | None = None
     limits: Limits = field(default_factory=Limits)
     traces: bool = False
+    item_scores: bool = True
 
     @property
     def is_loopback(self) -> bool:

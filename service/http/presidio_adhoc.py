@@ -1,0 +1,232 @@
+"""What a request to /analyze may bring along: recognizers of its own, and words that are allowed.
+
+Patterns run on RE2, linear in the text; those it cannot take run in a process that is killed when
+its time is over. A pattern that runs out of time is an error, never "nothing found".
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import re2
+
+from dlpagent.classifiers.regex_jail import JAIL
+from dlpagent.classifiers.regex_syntax import RuleTimeout
+from dlpagent.classifiers.regexes import MAX_PATTERN_CHARS, OPTIONS, TIME_LIMIT_S
+from dlpagent.service.http.presidio_errors import PresidioError, has_no
+
+MOST_RECOGNIZERS, MOST_PATTERNS, MOST_WORDS = 50, 50, 10_000
+CONTEXT_GAIN, CONTEXT_FLOOR, CONTEXT_WORDS = 0.35, 0.4, 5  # of Presidio's context enhancer
+_PREFIX = "Failed to parse /analyze request for AnalyzerEngine.analyze(). "
+_FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+_KEYS = frozenset({
+    "supported_entity", "supported_entities", "name", "supported_language", "patterns", "deny_list",
+    "context", "deny_list_score", "global_regex_flags", "version", "country_code",
+})  # fmt: skip
+
+Spans = Callable[[str], Iterator[tuple[int, int]]]
+
+
+class Hit(NamedTuple):
+    """A match of an ad-hoc recognizer."""
+
+    start: int
+    end: int
+    score: float
+    explanation: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AdHoc:
+    """A recognizer of the request. finders: (pattern name, pattern as given, score, spans)."""
+
+    entity: str
+    name: str
+    finders: tuple[tuple[str, str | None, float, Spans], ...]
+    context: tuple[str, ...]
+    flags: int
+
+    def find(self, text: str, outside: Sequence[str]) -> Iterator[Hit]:
+        """Matches in a text. outside: words the request says stand beside it."""
+        for pattern_name, pattern, score, spans in self.finders:
+            for start, end in spans(text):
+                word = self._supporting(text[:start], outside)
+                sure = min(1.0, max(score + CONTEXT_GAIN, CONTEXT_FLOOR)) if word else score
+                yield Hit(start, end, sure, {
+                    "recognizer": self.name, "pattern_name": pattern_name, "pattern": pattern,
+                    "original_score": score, "score": sure, "textual_explanation": None,
+                    "score_context_improvement": sure - score, "supportive_context_word": word,
+                    "validation_result": None, "regex_flags": self.flags,
+                })  # fmt: skip
+
+    def _supporting(self, before: str, outside: Sequence[str]) -> str:
+        if not self.context:
+            return ""
+        near = [each.lower() for each in before[-400:].split()[-CONTEXT_WORDS:]]
+        near += [each.lower() for each in outside]
+        return next((word for word in self.context if any(word in each for each in near)), "")
+
+
+def ad_hoc_of(given: object) -> tuple[AdHoc, ...]:
+    """The ad_hoc_recognizers of a request. Raises PresidioError."""
+    if not given:
+        return ()
+    if not isinstance(given, list):
+        raise _unparsed(f"'{type(given).__name__}' object is not iterable")
+    if len(given) > MOST_RECOGNIZERS:
+        raise _unparsed(f"more than {MOST_RECOGNIZERS} recognizers")
+    return tuple(_recognizer(each) for each in given)
+
+
+def _recognizer(given: object) -> AdHoc:
+    if not isinstance(given, dict):
+        raise PresidioError(500, has_no(given, "copy"))
+    for key in given:
+        if key not in _KEYS:
+            raise _unparsed(
+                f"PatternRecognizer.__init__() got an unexpected keyword argument '{key}'"
+            )
+    entities = given.get("supported_entities")
+    if "supported_entity" in given and "supported_entities" in given:
+        raise PresidioError(
+            500,
+            "Both 'supported_entity' and 'supported_entities' are present in the input dictionary. "
+            "Only one should be provided.",
+        )
+    entity = given.get("supported_entity") or (entities[0] if isinstance(entities, list) else None)
+    if not isinstance(entity, str) or not entity:
+        raise PresidioError(500, "Pattern recognizer should be initialized with entity")
+    patterns, words = given.get("patterns"), given.get("deny_list")
+    if not patterns and not words:
+        raise PresidioError(
+            500, "Pattern recognizer should be initialized with patterns or with deny list"
+        )
+    flags = given.get("global_regex_flags", 26)
+    if not isinstance(flags, int):
+        raise _unparsed("global_regex_flags must be a number")
+    name = given.get("name")
+    return AdHoc(
+        entity=entity,
+        name=name if isinstance(name, str) else "PatternRecognizer",
+        finders=(*_patterns(patterns or [], flags), *_deny_list(words, given)),
+        context=tuple(each.lower() for each in _texts(given.get("context") or [], "context")),
+        flags=flags,
+    )
+
+
+def _patterns(given: object, flags: int) -> Iterator[tuple[str, str | None, float, Spans]]:
+    if not isinstance(given, list) or len(given) > MOST_PATTERNS:
+        raise _unparsed(f"patterns must be a list of at most {MOST_PATTERNS}")
+    for each in given:
+        if not isinstance(each, dict):
+            kind = type(each).__name__
+            raise _unparsed(f"Pattern() argument after ** must be a mapping, not {kind}")
+        missing = [f"'{key}'" for key in ("name", "regex", "score") if key not in each]
+        if missing:
+            count = f"{len(missing)} required positional argument{'s' if len(missing) > 1 else ''}"
+            raise _unparsed(f"Pattern.__init__() missing {count}: {' and '.join(missing)}")
+        name, pattern, score = each["name"], each["regex"], each["score"]
+        if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN_CHARS:
+            raise _unparsed("first argument must be a string or compiled pattern")
+        if not isinstance(score, int | float):
+            raise _unparsed(
+                f"'<' not supported between instances of '{type(score).__name__}' and 'int'"
+            )
+        spans = compiled(pattern, flags)
+        if not 0 <= score <= 1:
+            raise PresidioError(500, f"Invalid score: {score}. Score should be between 0 and 1")
+        yield str(name), pattern, float(score), spans
+
+
+def _deny_list(
+    words: object, given: Mapping[str, Any]
+) -> Iterator[tuple[str, str | None, float, Spans]]:
+    listed = [each for each in _texts(words or [], "deny_list") if each]
+    score = given.get("deny_list_score", 1.0)
+    if listed and isinstance(score, int | float):
+        yield "deny_list", None, float(score), functools.partial(_listed, tuple(listed))
+
+
+def _listed(words: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
+    """Where words stand alone, whatever their case; the longest first."""
+    longest_first = sorted(words, key=len, reverse=True)
+    either = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+    for found in either.finditer(text):
+        start, end = found.span()
+        alone = not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
+        if alone:
+            yield start, end
+
+
+def _texts(given: object, what: str) -> list[str]:
+    if not isinstance(given, list) or len(given) > MOST_WORDS:
+        raise _unparsed(f"{what} must be a list of at most {MOST_WORDS} strings")
+    return [each for each in given if isinstance(each, str)]
+
+
+@functools.lru_cache(maxsize=256)
+def compiled(pattern: str, flags: int) -> Spans:
+    """Where a pattern matches. Raises PresidioError when it is none."""
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise PresidioError(500, f"Invalid regex pattern: {error}") from None
+    letters = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
+    whole = f"(?{letters}){pattern}" if letters else pattern
+    try:
+        quick = re2.compile(whole, OPTIONS)
+    except re2.error:
+        return functools.partial(_jailed, whole)
+
+    def spans(text: str) -> Iterator[tuple[int, int]]:
+        for found in quick.finditer(text):
+            if found.start() < found.end():
+                yield found.span()
+
+    return spans
+
+
+def _jailed(pattern: str, text: str) -> Iterator[tuple[int, int]]:
+    place, more = 0, True
+    try:
+        while more:
+            found, more = JAIL.find(pattern, text, place, TIME_LIMIT_S)
+            for start, end in found:
+                place = end
+                yield start, end
+    except RuleTimeout:
+        raise PresidioError(500, "a pattern of the request ran out of time") from None
+
+
+class AllowList:
+    """Words that are no findings."""
+
+    def __init__(self, words: frozenset[str], spans: Spans | None) -> None:
+        self._words, self._spans = words, spans
+
+    @classmethod
+    def of(cls, given: object, match: object, flags: object) -> AllowList:
+        """Of the request's allow_list, allow_list_match and regex_flags. Raises PresidioError."""
+        words = _texts(given, "allow_list")
+        if match == "exact":
+            return cls(frozenset(words), None)
+        if match != "regex":
+            raise PresidioError(500, "allow_list_match must either be set to 'exact' or 'regex'.")
+        either = "|".join(word for word in words if word)
+        if not either:
+            return cls(frozenset(), None)
+        return cls(frozenset(), compiled(either, flags if isinstance(flags, int) else 26))
+
+    def allows(self, word: str) -> bool:
+        """Whether a found word is allowed."""
+        if self._spans is not None:
+            return next(self._spans(word), None) is not None
+        return word in self._words
+
+
+def _unparsed(message: str) -> PresidioError:
+    return PresidioError(400, _PREFIX + message)
