@@ -34,6 +34,8 @@ _LZFU_START = (
     b"\r\n"
     rb"\par \pard\plain\f0\fs20\b\i\u\tab\tx"
 )
+# What olefile says when data are missing; its other remarks are on style.
+_LOSS = re.compile("incomplete|out of range|less than|referenced twice|not enough")
 _MAX_RTF_BYTES = 32 << 20
 
 
@@ -68,6 +70,14 @@ class Compound:
     def office_mime(self) -> str | None:
         """The type of an Office document of before 2007."""
         return next((mime for name, mime in _MAIN_STREAMS.items() if name in self.names), None)
+
+    def damage(self) -> str | None:
+        """What the reader noticed so far: streams that end early, tables that go astray."""
+        said = [str(message) for _, message in self._ole.parsing_issues]
+        issues = [one for one in said if _LOSS.search(one)]
+        if not issues:
+            return None
+        return f"expected a whole compound file, found {len(issues)} places of damage"
 
     def read(self, name: str) -> bytes:
         """A stream; nothing when there is none."""

@@ -220,6 +220,9 @@ class Walk:
             else:
                 found = "expected a document, found a compound file of another program"
                 self._problem(place, found, "opaque")
+            damage = compound.damage()
+            if damage is not None:
+                self._problem(place, damage)
 
     def _outlook(self, message: outlook.OutlookMail, place: Place) -> None:
         if place.depth > self._budget.limits.max_depth:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dlpagent.connectors.documents.kinds import TEXT, kind_of
 from dlpagent.connectors.sources._archive import Archive, Member, MemberStream
 from dlpagent.connectors.sources._chatgpt_conversation import Attachment
 from dlpagent.connectors.sources._decode import binary_kind, decode, mark_of
@@ -36,16 +37,24 @@ class ExportFiles:
         return found or (by_name if len(by_name) == 1 else [])
 
     def rows_of(self, member: Member, part: str) -> Iterator[Row]:
-        """The part with its text, or why there is none; and a second row for broken encoding."""
+        """The part with its text, or why there is none; and a second row for broken encoding.
+
+        A document is many parts, `attachments/a.docx#text`; so is one inside an archive.
+        """
         stream = MemberStream(self._archive, member)
         blocks = stream.blocks()
         raw = bytearray(next(blocks, b""))
-        kind = binary_kind(bytes(raw[:_SNIFF_BYTES]))
-        while kind is None and len(raw) <= self._max_file_bytes and (block := next(blocks, b"")):
+        head = bytes(raw[:_SNIFF_BYTES])
+        kind = binary_kind(head)
+        is_document = kind is not None and kind_of(head, member.basename) not in (None, TEXT)
+        is_wanted = kind is None or is_document
+        while is_wanted and len(raw) <= self._max_file_bytes and (block := next(blocks, b"")):
             raw += block
         blocks.close()
         row: Row = {"part": part, "locator": locator_of(self._archive, member)}
-        if kind is not None:
+        if is_document and stream.problem is None and len(raw) <= self._max_file_bytes:
+            yield from _document_rows(row, bytes(raw), member.basename)
+        elif not is_wanted:
             yield row | _problem("opaque", f"expected text, found {kind}")
         elif stream.problem is not None:
             yield row | _problem("protected" if member.is_protected else "unread", stream.problem)
@@ -77,6 +86,24 @@ def _text_rows(row: Row, raw: bytes) -> Iterator[Row]:
     if invalid and used != "cp1252":
         problem = f"expected {used}, found {invalid} bytes that are not (read as U+FFFD)"
         yield row | {"part": f"{row['part']}#encoding", **_problem("unread", problem)}
+
+
+def _document_rows(row: Row, raw: bytes, name: str) -> Iterator[Row]:
+    """Read by the child process, as files are."""
+    # slow to import, and few exports hold documents
+    from dlpagent.connectors.documents.child import Question  # noqa: PLC0415
+    from dlpagent.connectors.documents.limits import Limits  # noqa: PLC0415
+    from dlpagent.connectors.documents.parent import rows_of  # noqa: PLC0415
+
+    place = row["locator"]["file"]
+    for given in rows_of(Question("", name, Limits(), raw), len(raw)):
+        for one in given:
+            inside = f"!{one['inner']}" if one["inner"] else ""
+            part = one["part"] if one["part"].startswith("#") else f"#{one['part']}"
+            found = row | {"part": f"{row['part']}{inside}{part}"}
+            found["locator"] = row["locator"] | {"file": f"{place}{inside}{part}"}
+            found |= {key: one[key] for key in ("text", "status", "problem")}
+            yield found | ({"labels": one["labels"]} if one.get("labels") else {})
 
 
 def _problem(status: str, problem: str) -> Row:

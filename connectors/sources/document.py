@@ -10,10 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from dlpagent.connectors.documents import kinds
-from dlpagent.connectors.documents.child import Question
 from dlpagent.connectors.documents.limits import Limits
-from dlpagent.connectors.documents.parent import rows_of
-from dlpagent.connectors.documents.report import Row
 from dlpagent.connectors.sources._files import file_asset, head_of, opened
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._streams import ByteStream
@@ -99,6 +96,10 @@ class DocumentFile:
             )
 
     def _batches(self, asset: Asset, passed: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+        # slow to import, and not needed to recognise files
+        from dlpagent.connectors.documents.child import Question  # noqa: PLC0415
+        from dlpagent.connectors.documents.parent import rows_of  # noqa: PLC0415
+
         path = str(self._path.resolve())
         question = Question(path, self._path.name, self._limits)
         rows = PartRows(asset.uri, max_rows=self._batch_rows)
@@ -118,7 +119,7 @@ class DocumentFile:
         yield rows.take(), records
 
 
-def columns_of(row: Row, file: str) -> dict[str, Any]:
+def columns_of(row: dict[str, Any], file: str) -> dict[str, Any]:
     """A row of the child as arguments of PartRows.add; file: the place of the whole."""
     inner = row.pop("inner")
     place = f"{file}!{inner}" if inner else file

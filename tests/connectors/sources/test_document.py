@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -87,6 +88,40 @@ def test_places_name_every_container_and_the_part(tmp_path: Path) -> None:
     assert f"{path}!b.eml!b.pdf#page=2" in places
     assert f"{path}!b.eml!b.pdf!inner.docx#images" in places
     assert {row["asset_uri"] for row in rows} == {path.as_uri()}
+
+
+def test_documents_that_chat_exports_hold_are_parts_of_their_messages(tmp_path: Path) -> None:
+    chat = {
+        "id": "c1",
+        "mapping": {
+            "m1": {
+                "id": "m1",
+                "message": {
+                    "id": "m1",
+                    "author": {"role": "user"},
+                    "content": {"content_type": "text", "parts": ["see the file"]},
+                    "metadata": {"attachments": [{"id": "file-AbC1", "name": "cards.docx"}]},
+                },
+            }
+        },
+    }
+    files = {
+        "conversations.json": json.dumps([chat]).encode(),
+        "file-AbC1-cards.docx": (DATA / "sample.docx").read_bytes(),
+        "file-AbC2-orphan.pdf": (DATA / "sample.pdf").read_bytes(),
+    }
+    path = tmp_path / "export.zip"
+    path.write_bytes(plain_zip(files))
+    (source,) = open_sources([str(path)])
+    assert source.name == "chatgpt"  # type: ignore[union-attr]
+    (asset,) = source.discover()  # type: ignore[union-attr]
+    rows = [row for batch, _ in source.read(asset) for row in batch.to_pylist()]  # type: ignore[union-attr]
+    found = {(row["record_id"], row["part"]): row for row in rows}
+    text = found["c1#m1", "attachments/cards.docx#text"]
+    assert "4111 1111 1111 1111" in text["text"]
+    assert text["labels"]
+    assert text["locator"]["file"] == f"{path}!file-AbC1-cards.docx#text"
+    assert "text#page=1" in {part for record, part in found if record == "file-AbC2-orphan.pdf"}
 
 
 def test_limits_are_settings(tmp_path: Path) -> None:
