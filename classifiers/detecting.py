@@ -21,7 +21,7 @@ from dlpagent.classifiers.detectors import NEED_MODEL, Sightings, detector_of
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import Evidences, Hit, evaluate_in
 from dlpagent.classifiers.set_classifier import SetClassifier
-from dlpagent.classifiers.sit import Detector, Pack, Sit, Union, pattern_refs
+from dlpagent.classifiers.sit import Detector, Pack, Sit, elements_of
 from dlpagent.evidence import Evidence, ValueForm
 from dlpagent.findings import MATCH_SCHEMA, Classified, Incomplete, PackRef
 from dlpagent.ports import Classifier
@@ -165,20 +165,6 @@ def _plain(matches: pa.RecordBatch) -> pa.RecordBatch:
 
 def detectors_of(compiled: CompiledPack, sit: Sit) -> set[str]:
     """The detector elements a SIT asks: by pattern, in unions, in filters."""
-    pack = compiled.pack
-    filters = [*sit.filters, *(name for item in sit.patterns for name in item.filters)]
-    waiting = [ref for pattern in sit.patterns for ref in pattern_refs(pattern)]
-    waiting += [pack.filters[name].processor for name in filters if pack.filters[name].processor]
-    found: set[str] = set()
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        element = pack.elements[name]
-        if isinstance(element, Detector):
-            found.add(name)
-        elif isinstance(element, Union):
-            waiting += element.of
-    return found
+    elements = compiled.pack.elements
+    named = elements_of(compiled.pack, sit)
+    return {name for name in named if isinstance(elements[name], Detector)}

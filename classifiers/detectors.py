@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dlpagent.classifiers.normalise import Subject
-from dlpagent.classifiers.sit import Detector, Element, Pack, Sit, Union, pattern_refs
+from dlpagent.classifiers.sit import Detector, Element, Pack, Sit, Union, elements_of
 from dlpagent.errors import Problem
 
 Span = tuple[int, int]
@@ -205,18 +205,6 @@ def sits_with_detectors(pack: Pack, kinds: Collection[str] | None = None) -> fro
     }
     if not asking:
         return frozenset()
-    while True:
-        more = {
-            name for name, item in pack.elements.items()
-            if isinstance(item, Union) and name not in asking and asking & set(item.of)
-        }  # fmt: skip
-        if not more:
-            break
-        asking |= more
-    filters = {name for name, item in pack.filters.items() if item.processor in asking}
     return frozenset(
-        sit.id
-        for sit in pack.sits.values()
-        if filters & {*sit.filters, *(name for item in sit.patterns for name in item.filters)}
-        or any(asking & set(pattern_refs(pattern)) for pattern in sit.patterns)
+        ident for ident, sit in pack.sits.items() if not asking.isdisjoint(elements_of(pack, sit))
     )

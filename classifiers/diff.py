@@ -27,7 +27,8 @@ from dlpagent.classifiers.sit import (
     Sit,
     Union,
     ValidatorSpec,
-    pattern_refs,
+    elements_of,
+    filter_refs,
 )
 
 Kind = Literal["added", "removed", "changed"]
@@ -175,25 +176,9 @@ def _unused(before: Pack, after: Pack) -> set[str]:
 
 
 def _reached(pack: Pack) -> set[str]:
-    filters = {
-        name
-        for sit in pack.sits.values()
-        for name in (*sit.filters, *(name for item in sit.patterns for name in item.filters))
-    }
-    found = set(filters)
-    stack = [
-        ref for sit in pack.sits.values() for item in sit.patterns for ref in pattern_refs(item)
-    ]
-    stack += [pack.filters[name].processor for name in filters if name in pack.filters]
-    while stack:
-        name = stack.pop()
-        if name in found:
-            continue
-        found.add(name)
-        element = pack.elements.get(name)
-        if isinstance(element, Union):
-            stack.extend(element.of)
-    return found
+    """Elements and filters that some SIT leads to."""
+    sits = pack.sits.values()
+    return {name for sit in sits for name in (*filter_refs(sit), *elements_of(pack, sit))}
 
 
 # --- SITs -------------------------------------------------------------------------------------

@@ -16,12 +16,12 @@ from dlpagent.classifiers.sit import (
     AnyOf,
     Condition,
     Detector,
-    Element,
     Keyword,
     Origin,
     Pack,
     Regex,
     Union,
+    with_parts,
 )
 
 Span = tuple[int, int]
@@ -72,7 +72,7 @@ def added_elements(pack: Pack) -> frozenset[str]:
             for ref, origin in _refs(pattern.conditions):
                 is_added = ours or (origin == "ours" and sit.parity != "own")
                 (added if is_added else published).add(ref)
-    return frozenset(_with_parts(pack, added) - _with_parts(pack, published))
+    return frozenset(set(with_parts(pack, added)) - set(with_parts(pack, published)))
 
 
 def _refs(conditions: tuple[Condition, ...]) -> Iterator[tuple[str, Origin]]:
@@ -81,16 +81,3 @@ def _refs(conditions: tuple[Condition, ...]) -> Iterator[tuple[str, Origin]]:
             yield from _refs(condition.children)
         else:
             yield condition.ref, condition.origin
-
-
-def _with_parts(pack: Pack, names: set[str]) -> set[str]:
-    """Names with the parts of the unions among them."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        element: Element | None = pack.elements.get(name)
-        if name not in found:
-            found.add(name)
-            waiting += element.of if isinstance(element, Union) else ()
-    return found

@@ -14,7 +14,7 @@ from dlpagent.classifiers.detectors import has_content, unavailable
 from dlpagent.classifiers.pack import load_pack
 from dlpagent.classifiers.reference import Hit
 from dlpagent.classifiers.regexes import matcher
-from dlpagent.classifiers.sit import Detector, Pack, Regex, Sit, Union, pattern_refs
+from dlpagent.classifiers.sit import Detector, Pack, Regex, Sit, elements_of
 from dlpagent.errors import Problem
 
 MIN_EXAMPLES = MIN_NEAR_MISSES = 3
@@ -41,7 +41,7 @@ def unproven(pack: Pack) -> dict[str, str]:
     return {
         sit.id: reasons[min(found)]
         for sit in pack.sits.values()
-        if reasons and (found := _all_refs(pack, sit) & reasons.keys())
+        if reasons and (found := reasons.keys() & elements_of(pack, sit))
     }
 
 
@@ -134,24 +134,9 @@ def slow_paths(pack: Pack) -> dict[str, list[str]]:
     }
     found = {}
     for sit in pack.sits.values():
-        named = sorted(_all_refs(pack, sit) & slow)
+        named = sorted(slow.intersection(elements_of(pack, sit)))
         if named:
             found[sit.id] = named
-    return found
-
-
-def _all_refs(pack: Pack, sit: Sit) -> set[str]:
-    """Every element a SIT leads to: named, inside unions, in filters."""
-    filters = [*sit.filters, *(name for pattern in sit.patterns for name in pattern.filters)]
-    waiting = [ref for pattern in sit.patterns for ref in pattern_refs(pattern)]
-    waiting += [pack.filters[name].processor for name in filters if pack.filters[name].processor]
-    found: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            element = pack.elements[name]
-            waiting += element.of if isinstance(element, Union) else ()
     return found
 
 

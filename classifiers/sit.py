@@ -5,7 +5,7 @@ Semantics: docs/sits.md; classifiers/reference.py is the same in code. Nothing h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -253,3 +253,34 @@ def refs_of(condition: Condition) -> list[str]:
 def pattern_refs(pattern: Pattern) -> list[str]:
     """Every element a pattern names: the primary first."""
     return [pattern.primary, *(ref for cond in pattern.conditions for ref in refs_of(cond))]
+
+
+def filter_refs(sit: Sit) -> list[str]:
+    """Every filter a SIT names, once: its own, then those of its patterns."""
+    of_patterns = (name for pattern in sit.patterns for name in pattern.filters)
+    return list(dict.fromkeys((*sit.filters, *of_patterns)))
+
+
+def elements_of(pack: Pack, sit: Sit) -> list[str]:
+    """The ids of all elements a SIT leads to: named by its patterns, inside unions, in filters.
+
+    Each once, in the order they are named, the parts of a union behind it. Ids that the pack lacks
+    are among them, since what a missing name would have found is missing too.
+    """
+    processors = (pack.filters[name].processor for name in filter_refs(sit) if name in pack.filters)
+    named = (ref for pattern in sit.patterns for ref in pattern_refs(pattern))
+    return with_parts(pack, [*named, *filter(None, processors)])
+
+
+def with_parts(pack: Pack, names: Iterable[str]) -> list[str]:
+    """Ids of elements with the parts of the unions among them, at any depth, behind each."""
+    found: dict[str, None] = {}
+    waiting = list(names)[::-1]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = None
+            element = pack.elements.get(name)
+            if isinstance(element, Union):
+                waiting += element.of[::-1]
+    return list(found)

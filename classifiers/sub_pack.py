@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from dlpagent.classifiers.pack_values import with_hash
-from dlpagent.classifiers.sit import Pack, Sit, Union, pattern_refs
+from dlpagent.classifiers.sit import Pack, Sit, elements_of, filter_refs
 
 
 def only(pack: Pack, sit_ids: Collection[str]) -> Pack:
@@ -31,18 +31,7 @@ def only(pack: Pack, sit_ids: Collection[str]) -> Pack:
 
 def reached(pack: Pack, sit: Sit) -> set[str]:
     """The ids of the elements and filters that decide on a SIT's findings."""
-    filters = {*sit.filters, *(name for item in sit.patterns for name in item.filters)}
-    stack = [ref for item in sit.patterns for ref in pattern_refs(item)]
-    stack += [pack.filters[name].processor for name in filters if name in pack.filters]
-    found = set(filters)
-    while stack:
-        name = stack.pop()
-        if name and name not in found:
-            found.add(name)
-            element = pack.elements.get(name)
-            if isinstance(element, Union):
-                stack.extend(element.of)
-    return found
+    return {*filter_refs(sit), *elements_of(pack, sit)}
 
 
 def differing(before: Pack, after: Pack) -> frozenset[str]:

@@ -17,24 +17,15 @@ from dlpagent.classifiers.sit import (
     Pack,
     Regex,
     Sit,
-    Union,
-    pattern_refs,
+    elements_of,
 )
 from dlpagent.findings import level_of
 
 
-def elements_of(pack: Pack, sit: Sit) -> dict[str, Element]:
-    """The elements a SIT names, unions opened, in the order they are named."""
-    found: dict[str, Element] = {}
-    waiting = [ref for pattern in sit.patterns for ref in pattern_refs(pattern)]
-    while waiting:
-        name = waiting.pop(0)
-        if name in found or name not in pack.elements:
-            continue
-        found[name] = element = pack.elements[name]
-        if isinstance(element, Union):
-            waiting = [*element.of, *waiting]
-    return found
+def elements_in(pack: Pack, sit: Sit) -> dict[str, Element]:
+    """The elements a SIT leads to, in the order they are named; those the pack lacks are left out."""
+    named = elements_of(pack, sit)
+    return {name: pack.elements[name] for name in named if name in pack.elements}
 
 
 def sit_json(pack: Pack, sit: Sit) -> dict[str, Any]:
@@ -45,7 +36,7 @@ def sit_json(pack: Pack, sit: Sit) -> dict[str, Any]:
         "sit": asdict(sit),
         "elements": {
             name: {"kind": type(item).__name__.lower(), **asdict(item)}
-            for name, item in elements_of(pack, sit).items()
+            for name, item in elements_in(pack, sit).items()
         },
     }
 
@@ -69,7 +60,7 @@ def _lines(pack: Pack, sit: Sit) -> Iterator[str]:
         for condition in pattern.conditions:
             yield from _condition(condition, f"  {near}: ")
     yield ""
-    for name, element in elements_of(pack, sit).items():
+    for name, element in elements_in(pack, sit).items():
         yield from _element(name, element)
     yield ""
     yield f"{len(sit.examples)} examples, {len(sit.near_misses)} near misses"

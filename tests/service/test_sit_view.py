@@ -10,7 +10,7 @@ from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.explain import explain
 from dlpagent.classifiers.pack import builtin_pack
 from dlpagent.classifiers.sit import Pack, Union, pattern_refs
-from dlpagent.service.sit_view import elements_of, sit_json, sit_text
+from dlpagent.service.sit_view import elements_in, sit_json, sit_text
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_every_sit_of_the_pack_can_be_shown(pack: Pack) -> None:
 
 def test_unions_are_opened(pack: Pack) -> None:
     for sit in pack.sits.values():
-        found = elements_of(pack, sit)
+        found = elements_in(pack, sit)
         for element in found.values():
             assert not isinstance(element, Union) or set(element.of) <= set(found)
 
