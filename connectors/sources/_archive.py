@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 
 from dlpagent.connectors.sources._files import reading
 from dlpagent.connectors.sources._streams import BLOCK_BYTES
+from dlpagent.connectors.sources._zip_salvage import SalvagedZip
 from dlpagent.errors import SourceError
 
 # Deflate reaches 1032:1 on zeros; JSON of real conversations stays below 30:1.
@@ -60,17 +61,18 @@ class Archive:
         self.is_file = False
         self._zip: zipfile.ZipFile | None = None
         self._infos: list[zipfile.ZipInfo] = []
+        self._salvaged: SalvagedZip | None = None
         with reading(path):
             if path.is_dir():
                 self._root = self._path
                 self.members = _members_of_folder(self._root)
             elif zipfile.is_zipfile(path):
                 self._root = self._path.parent
-                self._zip = _open_zip(path)
-                self._infos = [info for info in self._zip.infolist() if not info.is_dir()]
-                self.members = [_member(info, at) for at, info in enumerate(self._infos)]
+                self._open_zip(path)
+            elif _begins_as_zip(path):
+                self._root = self._path.parent
+                self._salvage(path, "no directory at its end")
             else:
-                _refuse_broken_zip(path)
                 self.is_file = True
                 self._root = self._path.parent
                 size = path.stat().st_size
@@ -82,10 +84,35 @@ class Archive:
     def __exit__(self, *_: object) -> None:
         if self._zip is not None:
             self._zip.close()
+        if self._salvaged is not None:
+            self._salvaged.close()
+
+    def _open_zip(self, path: Path) -> None:
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except _BROKEN as error:
+            self._salvage(path, type(error).__name__)
+            return
+        self._infos = [info for info in self._zip.infolist() if not info.is_dir()]
+        self.members = [_member(info, at) for at, info in enumerate(self._infos)]
+
+    def _salvage(self, path: Path, found: str) -> None:
+        """Members by their own headers, and one that says so. Raises SourceError when none is left."""
+        self._salvaged = SalvagedZip(path)
+        kept = self._salvaged.members
+        if not kept:
+            self._salvaged.close()
+            raise _broken_zip(path, found)
+        self.members = [
+            Member(one.name, at, 0, one.packed or path.stat().st_size, one.crc, one.is_protected)
+            for at, one in enumerate(kept)
+        ]
+        lost = f"expected a zip with its directory at the end, found {found}: members may be lost"
+        self.members.append(Member("#directory", len(kept), 0, 0, problem=lost))
 
     def place_of(self, member: Member) -> str:
         """The member's absolute path; inside a zip `ARCHIVE.zip!member`."""
-        if self._zip is not None:
+        if self._zip is not None or self._salvaged is not None:
             return f"{self._path}!{member.name}"
         return str(self._root / member.name)
 
@@ -97,6 +124,9 @@ class Archive:
                 # zipfile keeps back the last block when the checksum is wrong; we read and tell.
                 setattr(packed, "_expected_crc", None)  # noqa: B010  private, unknown to its types
                 yield cast("BinaryIO", packed)
+        elif self._salvaged is not None:
+            with reading(self._path):
+                yield cast("BinaryIO", self._salvaged.opened(member.index))
         else:
             path = self._root / member.name
             with reading(path), path.open("rb") as file:
@@ -200,17 +230,9 @@ def _member(info: zipfile.ZipInfo, index: int) -> Member:
     )
 
 
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except _BROKEN as error:
-        raise _broken_zip(path, type(error).__name__) from error
-
-
-def _refuse_broken_zip(path: Path) -> None:
+def _begins_as_zip(path: Path) -> bool:
     with path.open("rb") as file:
-        if file.read(4) == b"PK\x03\x04":
-            raise _broken_zip(path, "no directory at its end")
+        return file.read(4) == b"PK\x03\x04"
 
 
 def _broken_zip(path: Path, found: str) -> SourceError:

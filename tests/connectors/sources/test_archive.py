@@ -100,11 +100,34 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
         assert "symbolic link" in str(stream.problem)
 
 
-@pytest.mark.parametrize("keep", [10, 60])
-def test_a_cut_zip_is_refused_with_a_remedy(tmp_path: Path, keep: int) -> None:
+def test_a_zip_of_which_nothing_is_left_is_refused_with_a_remedy(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as writer:
         writer.writestr("one", "text" * 50)
-    path.write_bytes(path.read_bytes()[:keep])
+    path.write_bytes(path.read_bytes()[:10])
     with pytest.raises(SourceError, match="not a whole zip"):
         Archive(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_of_a_cut_zip_what_is_there_is_read_and_the_cut_is_told(
+    tmp_path: Path, method: int
+) -> None:
+    path = tmp_path / "a.zip"
+    texts = {f"{n}.txt": f"{n} first line\n{'x y ' * n}" for n in range(30)}
+    with zipfile.ZipFile(path, "w", method) as writer:
+        for name, text in texts.items():
+            writer.writestr(name, text)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) // 2])
+    with Archive(path) as archive:
+        *cut, directory = archive.members
+        assert "directory" in str(directory.problem)
+        streams = [MemberStream(archive, member) for member in cut]
+        read = [b"".join(stream.blocks()).decode() for stream in streams]
+        *whole, last = [texts[member.name] for member in cut]
+        assert read[:-1] == whole
+        assert last.startswith(read[-1])
+        assert [stream.problem is None for stream in streams] == [True] * len(whole) + [False]
+        assert archive.place_of(cut[0]) == f"{path}!0.txt"
+    assert len(whole) > 5

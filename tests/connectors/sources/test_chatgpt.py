@@ -318,13 +318,24 @@ def test_an_encrypted_member_is_protected(tmp_path: Path) -> None:
     ]
 
 
-def test_a_zip_without_conversations_and_a_cut_zip_are_refused(tmp_path: Path) -> None:
+def test_of_a_cut_zip_the_messages_that_are_there_are_read(tmp_path: Path) -> None:
+    raw = (DATA / "single.zip").read_bytes()
+    path = tmp_path / "cut.zip"
+    path.write_bytes(raw[: len(raw) * 2 // 3])
+    assert ChatGptExport.recognises(path)
+    rows, whole = rows_of(path), rows_of(DATA / "single.zip")
+    read = {(row["record_id"], row["text"]) for row in rows if row["status"] == "read"}
+    assert len(read & {(row["record_id"], row["text"]) for row in whole}) >= 3
+    assert ("#directory", "unread") in {(row["record_id"], row["status"]) for row in rows}
+
+
+def test_a_zip_without_conversations_and_a_zip_of_nothing_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as writer:
         writer.writestr("other.txt", "x")
     with pytest.raises(SourceError, match="holds no conversations"):
         rows_of(path)
-    path.write_bytes((DATA / "single.zip").read_bytes()[:2_000])
+    path.write_bytes((DATA / "single.zip").read_bytes()[:20])
     with pytest.raises(SourceError, match="not a whole zip"):
         rows_of(path)
     with pytest.raises(SourceError):

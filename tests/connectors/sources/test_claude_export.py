@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from dlpagent.connectors.sources.claude_export import ClaudeExport
-from dlpagent.errors import SourceError
 
 SAMPLE = Path(__file__).parents[2] / "data" / "claude" / "export.zip"
 Row = dict[str, Any]
@@ -111,7 +110,7 @@ def test_a_parent_is_named_and_a_conversation_without_messages_is_unread(tmp_pat
     ]
 
 
-def test_the_folder_tells_what_the_zip_tells_and_a_cut_zip_is_refused(tmp_path: Path) -> None:
+def test_the_folder_tells_what_the_zip_tells(tmp_path: Path) -> None:
     with zipfile.ZipFile(SAMPLE) as archive:
         archive.extractall(tmp_path / "folder")
     assert ClaudeExport.recognises(tmp_path / "folder")
@@ -120,6 +119,15 @@ def test_the_folder_tells_what_the_zip_tells_and_a_cut_zip_is_refused(tmp_path: 
         for path in (SAMPLE, tmp_path / "folder")
     )
     assert zipped == unpacked
-    (tmp_path / "cut.zip").write_bytes(SAMPLE.read_bytes()[:700])
-    with pytest.raises(SourceError, match="not a whole zip"):
-        rows_of(tmp_path / "cut.zip")
+
+
+def test_of_a_cut_zip_the_messages_that_are_there_are_read_and_the_cut_is_told(
+    tmp_path: Path,
+) -> None:
+    raw = SAMPLE.read_bytes()
+    (tmp_path / "cut.zip").write_bytes(raw[: len(raw) * 2 // 3])
+    rows = rows_of(tmp_path / "cut.zip")
+    whole = {(row["record_id"], row["text"]) for row in rows_of(SAMPLE)}
+    read = {(row["record_id"], row["text"]) for row in rows if row["status"] == "read"}
+    assert len(read & whole) >= 3
+    assert ("#directory", "unread") in {(row["record_id"], row["status"]) for row in rows}
