@@ -97,7 +97,13 @@ def test_a_set_without_memory_leaves_everything_over() -> None:
 
 def test_starved_sets_find_the_same_as_the_reference() -> None:
     starved = SetClassifier(compiled(), EVIDENCE, max_memory=500_000)
-    assert_same(starved, records(["my card is 4111 1111 1111 1111, ssn 123-45-6789"]))
+    texts = ["my card is 4111 1111 1111 1111, exp 10/29", "nothing", "ssn: 536-22-8746", "ümlaut é"]
+    assert assert_same(starved, records(texts)) >= 2
+    names = compiled().pack.sit_names
+    found = starved.classify(records(texts)).matches.to_pylist()
+    assert {(0, "Credit Card Number"), (2, "U.S. Social Security Number (SSN)")} <= {
+        (match["row"], names[match["sit_id"]]) for match in found
+    }
 
 
 def test_a_copy_in_another_process_finds_the_same() -> None:

@@ -54,6 +54,17 @@ def test_what_is_planted_is_found_under_its_own_sit() -> None:
             assert any(hit.start < end and start < hit.end for hit in found), pack().sits[sit].name
 
 
+def test_what_somebody_pastes_into_a_chat_is_found_where_it_was_pasted() -> None:
+    compiled, planter = CompiledPack(pack()), Planter(pack())
+    chance = random.Random(12)
+    planted = [text for _ in range(24) if (text := planter.chat(chance)).planted]
+    assert len(planted) >= 4
+    for text in planted:
+        ((sit, start, end),) = text.planted
+        found = evaluate(compiled, text.text, sits=[pack().sits[sit]]).hits
+        assert any(hit.start < end and start < hit.end for hit in found), pack().sits[sit].name
+
+
 def test_prose_has_the_length_asked_for() -> None:
     assert [len(prose(random.Random(1), size)) for size in (1, 40, 1_000)] == [1, 40, 1_000]
 
