@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.decoding.layers import Span
-from dlpagent.classifiers.decoding.variants import Variant, has_cue, variants_of
+from dlpagent.classifiers.decoding.variants import Variant, has_cue, variants_of, variants_of_cued
 from dlpagent.classifiers.detectors import NEED_MODEL, sits_with_detectors
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import Evaluation, Hit, evaluate
@@ -102,7 +102,7 @@ def _readings(texts: pa.Array) -> tuple[list[Reading], list[Incomplete]]:
     readings: list[Reading] = []
     incomplete: list[Incomplete] = []
     for row in np.flatnonzero(cued == True).tolist():  # noqa: E712 - null is neither
-        variants = variants_of(texts[row].as_py())
+        variants = variants_of_cued(texts[row].as_py())
         readings.extend((row, variant) for variant in variants.found)
         if variants.incomplete:
             incomplete.append(Incomplete(row, None, variants.incomplete))

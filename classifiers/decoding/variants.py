@@ -37,6 +37,7 @@ _LEVELS: Mapping[Callable[[str], Iterator[Edit]], int] = {
     encodings_in: MAX_ENCODINGS,
 }
 
+FEW_TEXTS = 800
 MAX_EDITS = 1_000_000
 """Changed places in one pass over one text."""
 
@@ -98,8 +99,20 @@ NONE = Variants()
 
 
 def has_cue(texts: pa.Array) -> pa.BooleanArray:
-    """Which texts of a column may have variants; null for null."""
-    return pc.match_substring_regex(texts, CUES)
+    """Which texts of a column may have variants; null for null.
+
+    Arrow compiles the expression anew for each column, which takes longer than to search a few texts.
+    """
+    if len(texts) > FEW_TEXTS:
+        return pc.match_substring_regex(texts, CUES)
+    search = _cue().search
+    found = [None if text is None else search(text) is not None for text in _encoded(texts)]
+    return pa.array(found, pa.bool_())
+
+
+def _encoded(texts: pa.Array) -> Iterator[bytes | None]:
+    for text in texts.to_pylist():
+        yield None if text is None else text.encode("utf-8", "replace")
 
 
 @functools.cache
@@ -111,10 +124,17 @@ def variants_of(text: str) -> Variants:
     """What a text can be read as, once encodings, escapes and disguises are undone."""
     if not _cue().search(text.encode("utf-8", "replace")):
         return NONE
+    return variants_of_cued(text)
+
+
+def variants_of_cued(text: str) -> Variants:
+    """The same of a text that is known to hold a cue."""
     original = _folded(Layer(text))
     decoded, why = _decoded(original)
-    found = _cut(decoded, decoded.changes())
+    found = [] if decoded.edits is None else _cut(decoded, decoded.changes())
     chains = list(chains_in(decoded.text))
+    if not chains:
+        return Variants(tuple(found), why) if found or why else NONE
     for layer, those in (_spaced(decoded, chains), _joined(decoded, chains)):
         if those:
             found += _cut(layer, layer.changes(since=decoded), _places(layer, those))
