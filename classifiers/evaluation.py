@@ -35,7 +35,9 @@ class Document:
     """A labelled text. decoys: look-alikes that are false. where: file:line.
 
     is_negative: it holds nothing sensitive but what `allowed` names. is_whole: labels say what the
-    text holds, not where. part_of: a further division of its source ("" for none).
+    text holds, not where. part_of: a further division of its source ("" for none). is_judged: only
+    the places labelled or named as decoys were looked at; what is found elsewhere is unjudged.
+    is_labelled False: nobody looked. context: words beside the text, as of a record's part.
     """
 
     id: str
@@ -48,6 +50,9 @@ class Document:
     is_whole: bool = False
     part_of: str = ""
     where: str = ""
+    is_judged: bool = False
+    is_labelled: bool = True
+    context: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +215,14 @@ def judge(
     gold = _places(document.spans, types.gold.of)
     found = [place for place in everything if labelled is None or place[2] in labelled]
     decoys = _places(document.decoys, types.gold.of)
+    if document.is_judged:
+        looked_at = [*gold, *decoys]
+        found = [place for place in found if _is_looked_at(place, looked_at)]
+        predictions = [
+            item
+            for item in predictions
+            if _is_looked_at((item.start, item.end, types.pred.of(item.type) or ""), looked_at)
+        ]
     hit = [item for item in decoys if _is_hit(item, everything, gold)]
     counts: dict[str, Counts] = {}
     missed: list[Place] = []
@@ -231,6 +244,10 @@ def judge(
         document, tuple(gold), tuple(found), tuple(hit), tuple(missed), tuple(false), counts,
         any_type, sits,
     )  # fmt: skip
+
+
+def _is_looked_at(place: Place, looked_at: Iterable[Place]) -> bool:
+    return any(place[2] == item[2] and shared(place, item) for item in looked_at)
 
 
 def _judge_negative(

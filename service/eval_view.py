@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from dlpagent.classifiers.evaluation import Counts, Figures, Negatives, per_mb, wilson
 from dlpagent.classifiers.evaluation_curve import Curve
 from dlpagent.classifiers.evaluation_faults import FAULT_KINDS, Fault
+from dlpagent.connectors.sinks._text import visible
 from dlpagent.findings import LEVEL_FLOOR
 from dlpagent.service.evaluating import TOTAL, Report
 
@@ -168,8 +169,11 @@ def tables(report: Report) -> list[tuple[str, Rows]]:
     return [(name, rows) for name, rows in found if rows]
 
 
-def report_text(report: Report) -> str:
-    """The report as a person reads it in a terminal."""
+def report_text(report: Report, shown: Mapping[str, str] | None = None) -> str:
+    """The report as a person reads it in a terminal.
+
+    shown: document id → text, of those whose values may be seen instead of their masked shapes.
+    """
     lines = [f"pack {report.pack.id} {report.pack.version}, {report.at_floor.documents} documents, "
              f"{report.size_bytes / 1e6:.2f} MB in {report.seconds:.1f} s", ""]  # fmt: skip
     for title, rows in tables(report):
@@ -185,7 +189,11 @@ def report_text(report: Report) -> str:
         lines.append("")
     for kind in FAULT_KINDS:
         if report.faults[kind]:
-            lines += [FAULT_TITLES[kind], *(_fault(item) for item in report.faults[kind]), ""]
+            lines += [
+                FAULT_TITLES[kind],
+                *(_fault(item, shown or {}) for item in report.faults[kind]),
+                "",
+            ]
     return "\n".join(lines)
 
 
@@ -221,10 +229,11 @@ def _negative_lines(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _fault(fault: Fault) -> str:
+def _fault(fault: Fault, shown: Mapping[str, str]) -> str:
+    text = shown.get(fault.document)
+    value = fault.masked if text is None else visible(text[fault.start : fault.end])
     by = ", ".join(fault.sits)
     confidence = f" {fault.confidence}" if fault.confidence else ""
-    return (
-        f"  {fault.where} {fault.start}–{fault.end}  {fault.type}{confidence}"
-        f"  {fault.masked}" + (f"  by {by}" if by and by != fault.type else "")
+    return f"  {fault.where} {fault.start}–{fault.end}  {fault.type}{confidence}  {value}" + (
+        f"  by {by}" if by and by != fault.type else ""
     )

@@ -120,6 +120,7 @@ def _records(documents: Sequence[Document]) -> pa.RecordBatch:
         "record_id": pa.array([document.id for document in documents]),
         "part": pa.array(["text"] * len(documents)),
         "text": pa.array([document.text for document in documents], pa.large_string()),
+        "context": pa.array([document.context or None for document in documents]),
     }
     return batch_of_columns("eval", len(documents), columns)
 

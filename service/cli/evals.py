@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlpagent.service.cli.options import (
+    KeyOption,
     NerBudgetOption,
     NerOption,
     PackOption,
@@ -29,7 +30,9 @@ FORMATS = ("table", "json", "html")
 def evaluate(
     corpus: Annotated[
         list[str],
-        typer.Argument(help="Labelled texts: span JSONL, CSV (text, label), Presidio JSON; folders."),
+        typer.Argument(
+            help="Labelled texts: span JSONL, CSV (text, label), Presidio JSON; folders; a state."
+        ),
     ],
     type_map: Annotated[
         Path | None,
@@ -75,6 +78,10 @@ def evaluate(
         typer.Option("--output", "-o", help="File to write, one per format.",
                      show_default="stdout"),
     ] = None,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="Show the values of faults; on a terminal only.")
+    ] = False,
+    key_file: KeyOption = None,
     quiet: QuietOption = False,
 ) -> None:  # fmt: skip
     """Measure a pack on labelled texts: precision, recall, F1, F2, intervals, false positives per MB.
@@ -86,7 +93,8 @@ def evaluate(
     from dlpagent.errors import ExitCode
     from dlpagent.evidence import KEY_BYTES, Evidence
     from dlpagent.service import evaluating
-    from dlpagent.service.corpora import read_corpora, read_map, read_sources
+    from dlpagent.service.corpora import read_map, read_sources
+    from dlpagent.service.documents import read_texts
     from dlpagent.service.ner import parse, set_budget
     from dlpagent.service.packs import load_packs
     from dlpagent.service.session import parse_level
@@ -101,12 +109,15 @@ def evaluate(
     )  # fmt: skip
     _share(min_iou, "--min-iou")
     types, labelled = read_map(type_map), read_sources(sources or ())
-    documents = read_corpora(corpus, by)
     loaded = load_packs(pack or ["builtin"], profile, ner=parse(ner))  # type: ignore[arg-type]
     set_budget(ner_budget)
     if not quiet:
         _warn_of_unknown(type_map, evaluating.unknown_names(loaded, types))
     home = Home.of_environment()
+    texts = read_texts(corpus, loaded, types, key_file or home.key_file, by, labelled_only=True)
+    documents = texts.documents
+    for note in [*(f"{place}: {reason}" for place, reason in texts.lost), *texts.notes]:
+        sys.stderr.write(f"{note}\n")
     # nothing of the evidence is kept, so a key of this moment will do
     evidence = Evidence(secrets.token_bytes(KEY_BYTES))
     classifier = classifier_of(loaded, evidence, home.path / "cache")
@@ -117,11 +128,13 @@ def evaluate(
         _written(predictions, lambda: evaluating.write_predictions(predictions, documents, found))
     report = evaluating.report(documents, found, loaded, types, labelled, corpus, floor, min_iou)
     for form, path in forms:
-        _write(report, form, path)
+        visible = show_values and path is None and sys.stdout.isatty()
+        shown = {document.id: document.text for document in documents} if visible else {}
+        _write(report, form, path, shown)
     missed = evaluating.missed_gates(report, limits)
     for sentence in missed:
         sys.stderr.write(f"Gate missed: {sentence}\n")
-    if report.incomplete:
+    if report.incomplete or texts.lost:
         _tell_incomplete(report.incomplete)
         raise typer.Exit(int(ExitCode.INCOMPLETE))
     if missed:
@@ -168,14 +181,14 @@ def _progress(total: int, quiet: bool) -> Callable[[int], None]:
     return tell
 
 
-def _write(report: Report, form: str, path: Path | None) -> None:
+def _write(report: Report, form: str, path: Path | None, shown: Mapping[str, str]) -> None:
     from dlpagent.service.eval_page import report_page
     from dlpagent.service.eval_view import report_json, report_text
 
     if form == "json":
         text = json.dumps(report_json(report), ensure_ascii=False, indent=1) + "\n"
     else:
-        text = report_page(report) if form == "html" else report_text(report)
+        text = report_page(report) if form == "html" else report_text(report, shown)
     if path is None:
         sys.stdout.write(text)
         return
@@ -207,6 +220,8 @@ def _written(path: Path, write: Callable[[], None]) -> None:
 
 
 def _tell_incomplete(items: Sequence[tuple[str, str, str]]) -> None:
+    if not items:
+        return
     for where, sit, reason in items[:10]:
         sys.stderr.write(f"{where}: incomplete: {sit}: {reason}\n")
     sys.stderr.write(f"{len(items)} rule(s) did not finish; the figures leave them out.\n")
