@@ -67,7 +67,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _types(rows: Iterable[Route]) -> list[Any]:
-    found: dict[str, Any] = {repr(Problem): Problem}
+    found: dict[str, Any] = {repr(each): each for each in (Problem, dict[str, str])}
     for row in rows:
         wanted = [row.body, row.query]
         wanted += [each for answer in row.answers.values() for each in _either(answer.type)]
@@ -123,7 +123,11 @@ def _answers(row: Route) -> dict[int, Answer]:
     found: dict[int, Answer] = {}
     for status in statuses:
         what = _DOCUMENT_PROBLEMS.get(status, "The body did not arrive in time")
-        found[status] = Answer(what)
+        found[status] = (
+            Answer(what, dict[str, str], example={"error": "…"})
+            if row.style == "presidio"
+            else Answer(what)
+        )
     return {**found, **row.answers}
 
 

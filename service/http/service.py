@@ -109,6 +109,20 @@ def open_service(settings: ServeSettings) -> Service:
     return Service(settings, home, pack, tenants, secret, _stack=stack)
 
 
+def folder_of(wanted: TenantSettings, home: Home) -> Path:
+    """Where a tenant's keys lie: the installation's own folder where there is only one tenant."""
+    return home.path if wanted.id == ZERO_TENANT else home.path / "tenants" / wanted.id
+
+
+def place_of(wanted: TenantSettings, home: Home) -> str | Path:
+    """Where a tenant's state lies; its folder is made if needed."""
+    if wanted.state is not None:
+        return wanted.state
+    place = folder_of(wanted, home) / home.state.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
 def _tenant(
     wanted: TenantSettings,
     settings: ServeSettings,
@@ -117,12 +131,9 @@ def _tenant(
     secret: bytes,
     stack: ExitStack,
 ) -> Tenant:
-    folder = home.path if wanted.id == ZERO_TENANT else home.path / "tenants" / wanted.id
+    folder = folder_of(wanted, home)
     evidence = home.evidence(wanted.key_file or folder / home.key_file.name)
-    place: str | Path = wanted.state or folder / home.state.name
-    if isinstance(place, Path):
-        place.parent.mkdir(parents=True, exist_ok=True)
-    state = stack.enter_context(open_state(place))
+    state = stack.enter_context(open_state(place_of(wanted, home)))
     classifier = classifier_of(pack, evidence, home.path / "cache")
     workers = Workers(classifier, settings.workers)
     stack.callback(workers.close)
