@@ -23,6 +23,7 @@ from dlpagent.service.cli import (
     redact,
     rules,
     scan,
+    serve,
     sweeps,
     triage,
 )
@@ -68,6 +69,8 @@ app.add_typer(edm.app, name="edm")
 app.command("explain")(explain.explain)
 app.command("eval")(evals.evaluate)
 app.add_typer(triage.app, name="triage")
+app.command("serve")(serve.serve)
+app.add_typer(serve.keys_app, name="keys")
 app.command("bench")(bench.bench)
 
 
