@@ -10,6 +10,7 @@ import typer
 from dlpagent import __version__
 from dlpagent.errors import DlpAgentError, ExitCode
 from dlpagent.service.cli import (
+    audit,
     bench,
     edm,
     evals,
@@ -26,6 +27,7 @@ from dlpagent.service.cli import (
     serve,
     sweeps,
     triage,
+    violations,
 )
 
 app = typer.Typer(
@@ -71,6 +73,8 @@ app.command("eval")(evals.evaluate)
 app.add_typer(triage.app, name="triage")
 app.command("serve")(serve.serve)
 app.add_typer(serve.keys_app, name="keys")
+app.add_typer(violations.app, name="violations")
+app.add_typer(audit.app, name="audit")
 app.command("bench")(bench.bench)
 
 

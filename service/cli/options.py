@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from dlpagent.state import State
 
 PackOption = Annotated[
     list[str] | None,
@@ -89,3 +92,27 @@ def checked_choice(value: str, option: str, choices: tuple[str, ...]) -> str:
             found=value,
         )
     return value
+
+
+def existing_state(place: str) -> State:
+    """A state that is there; a name that is wrong makes no new one. Raises ConfigurationError."""
+    from dlpagent.errors import ConfigurationError
+    from dlpagent.state import open_state
+
+    path = place.removeprefix("sqlite:///").partition("?")[0]
+    if "://" not in path and not Path(path).is_file():
+        raise ConfigurationError(
+            "there is no such state",
+            where="--state",
+            expected="the state of an earlier scan or sweep",
+            found=place,
+            remedy="Make one: dlpagent scan SOURCE --state FILE",
+        )
+    return open_state(place)
+
+
+def actor_of(given: str | None) -> str:
+    """Who acts, as the audit log names them: as given, else this account on this machine."""
+    from dlpagent.state.audit import local_actor
+
+    return given or local_actor()

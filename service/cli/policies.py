@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlpagent.service.cli.options import LabelsOption, PackOption, ProfileOption, checked_choice
+from dlpagent.service.cli.options import (
+    LabelsOption,
+    PackOption,
+    ProfileOption,
+    checked_choice,
+    existing_state,
+)
 
 if TYPE_CHECKING:
     from dlpagent.errors import Problem
     from dlpagent.labels.policy import Policy
     from dlpagent.service.simulating import Outcome, Simulated
-    from dlpagent.state import State
 
 app = typer.Typer(help="Policies: checked, imported, exported, simulated, explained.")
 
@@ -153,7 +158,7 @@ def simulate(
 
     checked_choice(output_format, "--format", _FORMATS)
     loaded = _policy(policy, _pack(pack, profile), labels)
-    with _state(state) as opened:
+    with existing_state(state) as opened:
         found = run(opened, loaded)
     if output_format == "json":
         _print_json(_as_json(found))
@@ -184,7 +189,7 @@ def explain(
     checked_choice(output_format, "--format", _FORMATS)
     loaded = _policy(policy, _pack(pack, profile), labels)
     wanted = _rule_id(loaded, rule) if rule else ""
-    with _state(state) as opened:
+    with existing_state(state) as opened:
         readings = [each for each in latest_readings(opened.database) if asset in each.asset.uri]
         told = (each for each in outcomes(opened, loaded, readings) if _tells(each, wanted))
         for outcome in islice(told, limit):
@@ -206,23 +211,6 @@ def _policy(name: str, pack: Any, labels: str | None) -> Policy:
     from dlpagent.service.session import read_policy
 
     return read_policy(name, pack, labels)
-
-
-def _state(place: str) -> State:
-    """An existing state; a name that is wrong makes no new one."""
-    from dlpagent.errors import ConfigurationError
-    from dlpagent.state import open_state
-
-    path = place.removeprefix("sqlite:///").partition("?")[0]
-    if "://" not in path and not Path(path).is_file():
-        raise ConfigurationError(
-            "there is no such state",
-            where="--state",
-            expected="the state of an earlier scan or sweep",
-            found=place,
-            remedy="Make one: dlpagent scan SOURCE --state FILE",
-        )
-    return open_state(place)
 
 
 def _rules(file: Path) -> bytes:
