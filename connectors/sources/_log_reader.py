@@ -27,6 +27,10 @@ from dlpagent.connectors.sources._shapes import ShapePart, parts_of, record_id_o
 from dlpagent.connectors.sources._streams import ByteStream
 from dlpagent.records import Asset, Checkpoint, PartRows, PartStatus
 
+__all__ = [
+    "LogFile", "LogRecord", "LogStream", "RecordsOf", "Step", "following", "generic_record",
+    "read_steps",
+]  # fmt: skip
 _BLANK = b" \t\r\n"
 
 
@@ -133,6 +137,14 @@ def read_steps(
             yield batch, Checkpoint(place, done=last, bytes_read=spent)
 
 
+def following(last: Checkpoint) -> Checkpoint:
+    """Where to go on when a log that was read to its end has grown: behind its last whole value.
+
+    Holds for logs that are only added to; one that shrank or begins otherwise is read anew.
+    """
+    return Checkpoint(last.cursor)
+
+
 def generic_record(value: Any, identity: str, **columns: Any) -> LogRecord:
     """A value of no known shape: every leaf of it is a part."""
     record = as_record(value)
@@ -188,7 +200,10 @@ def _units_of(step: Step, begin: Mapping[str, Any], number: int) -> Iterator[_Un
             for record in records:
                 deque(record.parts, maxlen=0)
         else:
-            yield _Unit(at, goes_on, _locator(step, span.offset, row), records)
+            # A torn value may be written to its end later: whoever follows the log, from the last
+            # checkpoint on, reads it again from its beginning.
+            behind = dict(at) if span.torn else goes_on
+            yield _Unit(at, behind, _locator(step, span.offset, row), records)
         at = goes_on
     if step.stream.problem is not None:
         part = ShapePart("#stream", None, status=step.on_problem, problem=step.stream.problem)

@@ -190,7 +190,7 @@ def _content(content: Any, role: str | None) -> Iterator[ShapePart]:
         name = f"content[{place}]"
         shown = block if isinstance(block, dict) else {"": block}
         call = dict_at(shown, "tool_call")
-        rest = {k: one for k, one in shown.items() if not (k == "type" and one in _TYPES)}
+        rest = {k: one for k, one in shown.items() if not (k == "type" and str(one) in _TYPES)}
         if "output" in call:
             rest["tool_call"] = {key: one for key, one in call.items() if key != "output"}
         for part in chat_parts(rest, role):

@@ -1,14 +1,17 @@
-"""Open WebUI exports (chats-export.json): an array of chats, each a tree of messages."""
+"""Open WebUI: exports (chats-export.json) and its database; a chat is a tree of messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES
+from dlpagent.connectors.sources._files import head_of, opened
+from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES, values
 from dlpagent.connectors.sources._log_fields import (
     chat_parts,
     content_parts,
@@ -21,8 +24,21 @@ from dlpagent.connectors.sources._log_fields import (
     text_at,
 )
 from dlpagent.connectors.sources._log_heads import head_records
-from dlpagent.connectors.sources._log_reader import LogFile, LogRecord, generic_record
+from dlpagent.connectors.sources._log_reader import (
+    LogFile,
+    LogRecord,
+    Step,
+    generic_record,
+    read_steps,
+)
 from dlpagent.connectors.sources._shapes import ShapePart, parts_of
+from dlpagent.connectors.sources._streams import ByteStream
+from dlpagent.connectors.sources._webui_database import (
+    MAGIC,
+    database_records,
+    is_database,
+    wal_key,
+)
 from dlpagent.records import Asset, Checkpoint
 
 _APP = "Open WebUI"
@@ -44,11 +60,14 @@ class OpenWebUi:
         self, target: str, *, batch_rows: int = 2000, max_record_bytes: int = MAX_RECORD_BYTES
     ) -> None:
         """max_record_bytes: larger chats are reported unread, so that memory stays bounded."""
-        self._log = LogFile(Path(target), self.name, _APP, batch_rows, max_record_bytes)
+        self._path = Path(target)
+        self._log = LogFile(self._path, self.name, _APP, batch_rows, max_record_bytes)
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        """By chats that have a `chat` with a `history`, or with messages and a user."""
+        """By chats that have a `chat` with a `history`, or messages and a user; by its tables."""
+        if path.suffix.lower() in (".db", ".sqlite", ".sqlite3"):
+            return is_database(path)
         for value in head_records(path)[:3]:
             chat = dict_at(value, "chat")
             if isinstance(chat.get("history"), dict) or ("user_id" in value and "messages" in chat):
@@ -56,13 +75,24 @@ class OpenWebUi:
         return False
 
     def discover(self) -> Iterator[Asset]:
-        yield self._log.asset()
+        asset = self._log.asset()
+        yield replace(asset, change_key=f"{asset.change_key}{wal_key(self._path)}")
 
     def read(
         self, asset: Asset, after: Checkpoint | None = None
     ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
         """Resumes behind any message."""
-        return self._log.read(asset, after, _records)
+        if head_of(self._path, len(MAGIC)) != MAGIC:
+            yield from self._log.read(asset, after, _records)
+            return
+        if after is not None and after.done:
+            return
+        with opened(self._path) as file:
+            whole = partial(database_records, self._path, _records)
+            stream = ByteStream(file)
+            step = Step(str(self._path.resolve()), stream, values, _records, whole=whole)
+            size = asset.size_bytes or 0
+            yield from read_steps([step], asset, after, self._log.batch_rows, lambda: size)
 
 
 def _records(value: Any, identity: str) -> Iterator[LogRecord]:
