@@ -121,7 +121,7 @@ def test_values_are_found_wherever_they_stand_in_long_plain_text(
     place: str, cascade: CascadeClassifier
 ) -> None:
     texts: list[str | None] = []
-    for _, text, _ in some(40, seed=hash(place) % 97):
+    for _, text, _ in some(40, seed=len(place)):
         texts.append(
             {
                 "start": text + " " + PLAIN * 8,
@@ -132,7 +132,7 @@ def test_values_are_found_wherever_they_stand_in_long_plain_text(
             }[place]
         )
         texts.append(None if len(texts) % 3 else "")
-    assert_same(cascade, reference(), batch_of(texts))
+    assert assert_same(cascade, reference(), batch_of(texts)) > 10
 
 
 def test_neighbours_outside_ascii_do_not_hide_or_move_anything(cascade: CascadeClassifier) -> None:
@@ -142,7 +142,7 @@ def test_neighbours_outside_ascii_do_not_hide_or_move_anything(cascade: CascadeC
         before, after = rng.choice(NEIGHBOURS), rng.choice(NEIGHBOURS)
         cut = rng.randrange(len(text) + 1)
         texts.append(rng.choice([before + text + after, text[:cut] + before + text[cut:]]))
-    assert_same(cascade, reference(), batch_of(texts))
+    assert assert_same(cascade, reference(), batch_of(texts)) > 10
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -164,7 +164,7 @@ def test_random_rows_with_planted_values_give_the_same(
 @pytest.mark.slow
 def test_the_whole_pack_gives_the_same_everywhere(cascade: CascadeClassifier) -> None:
     """100,000 texts: every example and near miss in turn, cut, joined and surrounded at random."""
-    rng = random.Random(11)
+    rng, found = random.Random(11), 0
     for _ in range(1_000):
         texts = []
         for _ in range(100):
@@ -181,13 +181,15 @@ def test_the_whole_pack_gives_the_same_everywhere(cascade: CascadeClassifier) ->
                     ]
                 )
             )
-        assert_same(cascade, reference(), batch_of(texts))
+        found += assert_same(cascade, reference(), batch_of(texts))
+    assert found > 50_000
 
 
 def test_a_copy_in_another_process_finds_the_same(cascade: CascadeClassifier) -> None:
     batch = batch_of([text for _, text, _ in some(5, seed=9)])
     copy = pickle.loads(pickle.dumps(cascade))  # noqa: S301 - our own value
     assert copy.classify(batch).matches.equals(cascade.classify(batch).matches)
+    assert copy.classify(batch).matches.num_rows > 0
     assert copy.cache == cascade.cache
 
 
@@ -199,7 +201,7 @@ def test_no_rows_and_no_texts_give_no_matches(cascade: CascadeClassifier) -> Non
 def test_a_batch_that_is_a_slice_is_read_from_where_it_starts(cascade: CascadeClassifier) -> None:
     texts = [text for _, text, _ in some(20, seed=13)]
     whole = batch_of([PLAIN, *texts, PLAIN])
-    assert_same(cascade, reference(), whole.slice(1, len(texts)))
+    assert assert_same(cascade, reference(), whole.slice(1, len(texts))) > 5
 
 
 def two_sits() -> Pack:

@@ -52,7 +52,7 @@ PATTERNS = (
     "  - {confidence: 75, primary: Code}",
     "  - {confidence: 85, primary: Plain, any: [{min: 2, of: [Word, Part, Date]}]}\n"
     "  - {confidence: 65, primary: Id, any: [{min: 0, max: 0, of: [Word, Part]}]}",
-    "  - {confidence: 85, primary: Code, match: [{id: Date, proximity: 5}]}\n"
+    "  - {confidence: 85, primary: Code, match: [{id: Date, proximity: 6}]}\n"
     "  - {confidence: 75, primary: Long, match: [{id: Part, proximity: unlimited}]}",
     "  - {confidence: 85, primary: Plain, filters: [same, nines]}\n"
     "  - {confidence: 75, primary: Id, filters: [dated]}",
@@ -120,15 +120,16 @@ def test_a_keyword_counts_up_to_the_border_of_the_proximity_and_no_further(
         left + gap + right
         for gap in (" " * count for count in range(4, 16))
         for left, right in (("alpha", "4242 "), ("4242", "alpha"), ("delta", "b12"), ("b12", "Gamma"),
-                            ("é alpha", "4242"), ("4242", "番号"), ("01/02", "code=ab"))
+                            ("é alpha", "4242"), ("4242", "番号"), ("01/02", "code=ab"),
+                            ("alpha 123", "été"), ("alpha", "delta"), ("begin 98 !", "delta"))
     ]  # fmt: skip
-    assert_same(both, texts, [None] * len(texts))
+    assert assert_same(both, texts, [None] * len(texts)) > 10
 
 
 def test_a_long_row_gives_the_same_as_a_short_one(
     both: tuple[CascadeClassifier, ReferenceClassifier],
 ) -> None:
-    line = "alpha 4242 beta ray 123 alpha 01/02 code=abc delta begin 99 ! a12 été "
+    line = "alpha 4242 beta ray 123 alpha delta code=abc 01/02 delta begin 98 ! a12 été "
     filler = "nothing to see in these words " * 40
     texts = [(line + filler) * 40, (line + "é" + filler) * 30, line * 200]
-    assert_same(both, texts, [None] * 3)
+    assert assert_same(both, texts, [None] * 3) > 100
