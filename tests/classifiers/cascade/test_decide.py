@@ -123,7 +123,7 @@ def test_a_keyword_counts_up_to_the_border_of_the_proximity_and_no_further(
                             ("é alpha", "4242"), ("4242", "番号"), ("01/02", "code=ab"),
                             ("alpha 123", "été"), ("alpha", "delta"), ("begin 98 !", "delta"))
     ]  # fmt: skip
-    assert assert_same(both, texts, [None] * len(texts)) > 10
+    assert assert_same(both, texts, [None] * len(texts)) >= 5
 
 
 def test_a_long_row_gives_the_same_as_a_short_one(
