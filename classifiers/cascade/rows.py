@@ -25,6 +25,8 @@ CHUNK_BYTES = 4 << 20
 """Text scanned in one go; a row longer than this is a chunk of its own."""
 
 
+SMALL_BYTES = 4_096
+"""A text up to here is searched sooner than windows are cut out of it."""
 MOST = 0.6
 """Where windows hold more than this of a text, it is searched as it is."""
 
@@ -46,6 +48,7 @@ class Rows:
     char_starts: Ints = field(init=False)
     char_ends: Ints = field(init=False)
     _inner: npt.NDArray[np.uint32] | None = field(init=False, default=None, repr=False)
+    _all: Windows | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.is_ascii = self.data.isascii()
@@ -54,8 +57,16 @@ class Rows:
             self._inner = np.flatnonzero((octets & 0xC0) == 0x80).astype(np.uint32)
         self.char_starts, self.char_ends = self.chars(self.starts), self.chars(self.ends)
 
+    def all(self) -> Windows:
+        """All rows as they are."""
+        if self._all is None:
+            self._all = Windows(self.data, self.ends, np.zeros(len(self.ends), dtype=np.int64))
+        return self._all
+
     def rows_of(self, ends: Ints) -> Ints:
         """The rows in which matches end (an LF belongs to the row before it)."""
+        if len(self.starts) == 1:
+            return np.zeros(len(ends), dtype=np.int64)
         found = np.searchsorted(self.starts, ends - 1, side="right") - 1
         return np.maximum(found, 0)
 
@@ -194,6 +205,8 @@ class Windows:
 
     def back(self, ends: Ints) -> Ints:
         """Offsets in the rows of match ends (an LF belongs to the part before it)."""
+        if len(self.ends) == 1:
+            return ends + self.shifts[0]
         place = np.searchsorted(self.ends, ends - 1, side="left")
         return ends + self.shifts[np.minimum(place, len(self.ends) - 1)]
 
@@ -203,6 +216,8 @@ def windows_of(rows: Rows, hit_rows: Ints, hit_ends: Ints, reach: int | None) ->
 
     Hits may be seen late: see shapes.LATE_BYTES.
     """
+    if len(rows.data) <= SMALL_BYTES:
+        return rows.all()
     if reach is None:
         wanted = distinct(hit_rows)
         return whole(rows, wanted)
@@ -227,7 +242,7 @@ def whole(rows: Rows, wanted: Ints) -> Windows:
 def gathered(rows: Rows, starts: Ints, ends: Ints) -> Windows:
     """Parts of rows as one text, perhaps with more of the rows."""
     if int((ends - starts).sum()) > len(rows.data) * MOST:
-        return Windows(rows.data, rows.ends, np.zeros(len(rows.ends), dtype=np.int64))
+        return rows.all()
     view = memoryview(rows.data)
     parts: list[bytes | memoryview] = [b""]
     parts.extend(view[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True))
