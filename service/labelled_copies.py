@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -233,7 +233,7 @@ def _labelled(
     if at < table.num_columns:  # what is not set anew stays
         held = table.column(at).to_pylist()
         plain = not pt.is_struct(kind)
-        new = [value["id"] if value and plain else value for value in values]
-        values = [one if one is not None else old for one, old in zip(new, held, strict=True)]
-        return table.set_column(at, schema.field(at), pa.array(values, kind))
+        new: list[Any] = [value["id"] if value and plain else value for value in values]
+        merged = [one if one is not None else old for one, old in zip(new, held, strict=True)]
+        return table.set_column(at, schema.field(at), pa.array(merged, kind))
     return table.append_column(schema.field(at), pa.array(values, kind)).cast(schema)
