@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 _MB = 1 << 20
 # What really lies on the disk buys more: a large archive of honest documents is not a bomb.
-_UNPACKED_PER_BYTE = 20
+_UNPACKED_PER_BYTE = 30
 _SECONDS_PER_MB = 0.1
 
 
@@ -14,7 +14,7 @@ _SECONDS_PER_MB = 0.1
 class Limits:
     """max_seconds: of work on one file, plus 0.1 per megabyte of it. max_memory_mb: address space
     of the child. max_depth: archives, mails and documents inside each other. max_entries: members,
-    attachments and pages in all. max_unpacked_mb: bytes that really come out, at all levels, or 20
+    attachments and pages in all. max_unpacked_mb: bytes that really come out, at all levels, or 30
     times the file. max_member_mb: a document inside an archive or mail, which is held in memory.
     """
 
@@ -22,7 +22,7 @@ class Limits:
     max_memory_mb: int = 768
     max_depth: int = 8
     max_entries: int = 10_000
-    max_unpacked_mb: int = 256
+    max_unpacked_mb: int = 128
     max_member_mb: int = 64
 
     def seconds_for(self, size_bytes: int) -> float:

@@ -1,8 +1,8 @@
 """Rows of a CSV file with the byte each begins at, whatever its quotes and line ends do.
 
 The rules of RFC 4180 as Python's csv module reads them. A quote that is opened and never closed
-would swallow the file: after MAX_ROW_CHARS (or at the end) its lines are read again without quotes,
-and the first of those rows says so.
+would swallow the file: after MAX_ROW_CHARS or MAX_ROW_LINES (or at the end) its lines are read again
+without quotes, and the first of those rows says so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import NamedTuple
 from dlpagent.connectors.sources._streams import ByteStream
 
 MAX_ROW_CHARS = 16_000_000
+# Each line is held with its size: millions of short ones would take a gigabyte.
+MAX_ROW_LINES = 500_000
 # One field may be as long as the longest line that is read whole.
 MAX_LINE_CHARS = 120_000_000
 _UNCLOSED = "expected a closing quote, found none; the row was read without quotes"
@@ -179,7 +181,8 @@ class _Feed:
             self.too_long = True
             return "\n"
         self._chars += len(line.text)
-        if self._chars > MAX_ROW_CHARS and len(self.held) > 1:
+        is_long = self._chars > MAX_ROW_CHARS or len(self.held) > MAX_ROW_LINES
+        if is_long and len(self.held) > 1:
             raise _Unclosed
         return line.text
 

@@ -9,7 +9,9 @@ from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pyarrow.types as pt
 
 from dlpagent.connectors.sources._columns import Leaf, begins_as_text, leaves_of
 from dlpagent.connectors.sources._files import arrow_source, reading
@@ -142,6 +144,7 @@ class ParquetText:
             if skip >= batch.num_rows:
                 skip -= batch.num_rows
                 continue
+            _check_indices(batch)
             yield batch.slice(skip) if skip else batch
             skip = 0
 
@@ -222,6 +225,15 @@ class Group:
             damaged = {name for name in columns if not self._file.can_read(self.index, name)}
             self.lost |= damaged or columns
             yield frozenset(damaged or columns)
+
+
+def _check_indices(batch: pa.RecordBatch) -> None:
+    """Raises ValueError when a damaged page points outside its dictionary: pyarrow does not look."""
+    for column in batch.columns:
+        if pt.is_dictionary(column.type) and len(column.indices) > column.indices.null_count:
+            ends = pc.min_max(column.indices)
+            if not 0 <= ends["min"].as_py() <= ends["max"].as_py() < len(column.dictionary):
+                raise ValueError
 
 
 def _options() -> dict[str, Any]:

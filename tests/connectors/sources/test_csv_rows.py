@@ -69,10 +69,11 @@ def test_a_quote_that_is_never_closed_hides_nothing(raw: bytes) -> None:
         ]
 
 
+@pytest.mark.parametrize(("limit", "most"), [("MAX_ROW_CHARS", 50), ("MAX_ROW_LINES", 5)])
 def test_a_quote_open_too_long_is_given_up_without_losing_the_rest(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
-    monkeypatch.setattr(_csv_rows, "MAX_ROW_CHARS", 50)
+    monkeypatch.setattr(_csv_rows, limit, most)
     raw = b'a,"open\n' + b"".join(b"row %d,x\n" % number for number in range(100)) + b'"q",z\n'
     found = rows(raw)
     assert [row.cells for row in found[1:101]] == [[f"row {n}", "x"] for n in range(100)]
