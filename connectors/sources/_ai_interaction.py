@@ -6,7 +6,7 @@ Source of the shape: the aiInteraction resource of Microsoft Graph.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dlpagent.connectors.sources._adaptive_card import CARD_TYPE, card_parts
@@ -22,6 +22,9 @@ from dlpagent.connectors.sources._log_fields import (
 )
 from dlpagent.connectors.sources._log_reader import LogRecord
 from dlpagent.connectors.sources._shapes import ShapePart, parts_of
+
+# The sensitivity labels an interaction touched; None when none is known.
+LabelsOf = Callable[[Mapping[str, Any]], list[str] | None]
 
 APP = "Microsoft 365 Copilot"
 ROLES = {"userPrompt": "user", "aiResponse": "assistant"}
@@ -44,7 +47,15 @@ def user_in(address: str) -> str | None:
 class Known:
     """What interactions read together say about each other: answers name no user, prompts do."""
 
-    def __init__(self, found: Sequence[Any], context: str = "", user: str | None = None) -> None:
+    def __init__(
+        self,
+        found: Sequence[Any],
+        context: str = "",
+        user: str | None = None,
+        labels: LabelsOf = lambda _: None,
+    ) -> None:
+        """labels: gives the sensitivity labels an interaction touched, where they are known."""
+        self.labels = labels
         self._default = user or user_in(context)
         self._prompts: dict[str, tuple[str | None, str | None]] = {}
         self._users: dict[str, str] = {}
@@ -80,6 +91,7 @@ def interaction(value: Mapping[str, Any], identity: str, known: Known) -> LogRec
         "actor_id": known.user_of(value),
         "created_at": first_time(value, "createdDateTime"),
         "attachments": [attachment_of(one) for one in list_at(value, "attachments")] or None,
+        "labels": known.labels(value),
     }
     return LogRecord(columns, _parts(value))
 

@@ -22,6 +22,7 @@ from dlpagent.connectors.sources._live_api import LiveApi, Reply, each_page
 from dlpagent.connectors.sources._log_fields import first_time, list_at, text_at
 from dlpagent.connectors.sources._log_reader import LogRecord, generic_record
 from dlpagent.connectors.sources._record_rows import mark_last
+from dlpagent.connectors.sources._touched_labels import TouchedLabels
 from dlpagent.connectors.sources._windows import Window
 from dlpagent.errors import SourceError
 from dlpagent.records import Asset, Checkpoint, PartRows
@@ -46,8 +47,15 @@ class _One(NamedTuple):
 class History:
     """The interactions of one user. classes: appClass values wanted, all when there are none."""
 
-    def __init__(self, api: LiveApi, user: str, classes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        api: LiveApi,
+        user: str,
+        classes: Sequence[str] = (),
+        touched: TouchedLabels | None = None,
+    ) -> None:
         self._api, self._user, self._classes = api, user, classes
+        self._touched = touched or TouchedLabels()
         place = f"/copilot/users/{quote(user, safe='@')}"
         self._path = f"{place}/interactionHistory/getAllEnterpriseInteractions"
 
@@ -93,7 +101,7 @@ class History:
                 continue
             low, high = _micros(begin), _micros(end)
             found.sort(key=lambda one: one.key)
-            known = Known([one.value for one in found], user=self._user)
+            known = Known([one.value for one in found], user=self._user, labels=self._touched.of)
             yield [one for one in found if low <= one.key[0] < high], known
 
     def _read(self, begin: datetime, end: datetime) -> list[_One] | None:

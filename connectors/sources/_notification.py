@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dlpagent.connectors.sources._ai_interaction import KEYS, Known, interaction, user_in
+from dlpagent.connectors.sources._ai_interaction import KEYS, Known, LabelsOf, interaction, user_in
 from dlpagent.connectors.sources._log_fields import (
     dict_at,
     first_time,
@@ -50,8 +50,10 @@ def opener(key_file: str) -> Opener | None:
     return _opener(Path(given)) if given else None
 
 
-def notified(value: Mapping[str, Any], identity: str, opens: Opener | None) -> Iterator[LogRecord]:
-    """The records of one notification."""
+def notified(
+    value: Mapping[str, Any], identity: str, opens: Opener | None, labels: LabelsOf
+) -> Iterator[LogRecord]:
+    """The records of one notification. labels: see Known."""
     if "lifecycleEvent" in value:
         yield from _lifecycle(value, identity)
         return
@@ -59,9 +61,9 @@ def notified(value: Mapping[str, Any], identity: str, opens: Opener | None) -> I
     name = text_at(data, "id") or text_at(value, "id") or identity
     resource = text_at(value, "resource") or ""
     if "body" in data:
-        yield interaction(data, name, Known([data], resource))
+        yield interaction(data, name, Known([data], resource, labels=labels))
     else:
-        yield _without_body(value, data, name, resource, opens)
+        yield _without_body(value, data, name, resource, opens, labels)
     rest = rest_of(value, _KEYS)
     for key in ("resourceData", "encryptedContent"):
         rest.pop(key, None)
@@ -75,11 +77,12 @@ def _without_body(
     name: str,
     resource: str,
     opens: Opener | None,
+    labels: LabelsOf,
 ) -> LogRecord:
     sealed = value.get("encryptedContent")
     opened, told = _opened(sealed, opens) if sealed else (None, None)
     if isinstance(opened, Mapping):
-        return interaction(opened, name, Known([opened], resource))
+        return interaction(opened, name, Known([opened], resource, labels=labels))
     parts = list(parts_of(rest_of(data, KEYS)))
     if told is not None:
         parts.append(told)

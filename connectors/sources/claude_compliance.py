@@ -161,8 +161,8 @@ class ClaudeCompliance:
                 if name == at and number < skip:
                     continue
                 for seq, part in enumerate(record.parts):
-                    known = {"app": APP, "locator": {"file": asset.uri, "row": number}}
-                    rows.add(seq=seq, **known, **record.columns, **part._asdict())
+                    known = {**record.columns, **part._asdict()}
+                    rows.add(seq=seq, app=APP, locator={"file": asset.uri, "row": number}, **known)
                 place = {"after": name, "skip": number + 1}
                 if rows.is_full():
                     yield rows.take(), place

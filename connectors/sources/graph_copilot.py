@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
@@ -27,12 +28,21 @@ from dlpagent.connectors.sources._microsoft_api import (
     text_settings,
 )
 from dlpagent.connectors.sources._store_address import address_of
+from dlpagent.connectors.sources._touched_labels import TouchedLabels, touched_labels
 from dlpagent.connectors.sources._windows import WINDOW_SETTINGS, Window, whole_number, windows
 from dlpagent.errors import ConfigurationError
 from dlpagent.records import Asset, Checkpoint
 
 _EXAMPLE = "graph://copilot, perhaps with ?user=name@contoso.com&since=30d"
-_SETTINGS = ("user", "group", "app_class", "allowed_hosts", *WINDOW_SETTINGS, *LOGIN_SETTINGS)
+_SETTINGS = (
+    "user",
+    "group",
+    "app_class",
+    "audit",
+    "allowed_hosts",
+    *WINDOW_SETTINGS,
+    *LOGIN_SETTINGS,
+)
 _DEFAULTS = {"since": "30d", "window_days": "7", "settle_hours": "24"}
 _USERS_A_PAGE = 999
 REMEDIES = {
@@ -61,6 +71,7 @@ class GraphCopilot:
         user: str = "",
         group: str = "",
         app_class: str = "",
+        audit: str = "",
         since: str = "",
         until: str = "",
         window_days: int = 7,
@@ -117,11 +128,16 @@ class GraphCopilot:
         user = unquote(parts.path.rpartition("/")[2])
         api = self._api.opened(REMEDIES)
         try:
-            history = History(api, user, self._classes)
+            history = History(api, user, self._classes, self._touched)
             window = Window.named(parts.fragment)
             yield from history.batches(asset, window, after, self._batch_rows)
         finally:
             api.close()
+
+    @cached_property
+    def _touched(self) -> TouchedLabels:
+        """What the audit files say; read when the first asset is named."""
+        return touched_labels(names_in(self._said["audit"]))
 
     def _windows(self) -> Sequence[Window]:
         said = self._said
@@ -131,7 +147,7 @@ class GraphCopilot:
         classes = ",".join(self._classes)
         query = f"?app_class={quote(classes)}" if classes else ""
         uri = f"graph://copilot/users/{quote(user, safe='@')}{query}#{window.name}"
-        key = "closed" if window.is_closed else None
+        key = f"closed{self._touched.key}" if window.is_closed else None
         return Asset(uri, "chat_log", self.name, change_key=key, app=APP)
 
     def _walked(self) -> Iterator[str]:

@@ -6,6 +6,8 @@ Source of the shapes: the aiInteraction resource of Microsoft Graph (getAllEnter
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES
 from dlpagent.connectors.sources._log_fields import dict_at, list_at, text_at
 from dlpagent.connectors.sources._log_heads import head_records
 from dlpagent.connectors.sources._log_reader import LogFile, LogRecord, generic_record
+from dlpagent.connectors.sources._microsoft_api import names_in
 from dlpagent.connectors.sources._notification import Opener, notified, opener
+from dlpagent.connectors.sources._touched_labels import TouchedLabels, touched_labels
 from dlpagent.records import Asset, Checkpoint
 
 
@@ -32,15 +36,19 @@ class M365Copilot:
         batch_rows: int = 2000,
         max_record_bytes: int = MAX_RECORD_BYTES,
         key_file: str = "",
+        audit: str = "",
     ) -> None:
         """max_record_bytes: larger pages are reported unread, so that memory stays bounded.
 
         key_file: PEM with the private key that notifications were encrypted for; by default the one
         that the environment variable DLPAGENT_NOTIFICATION_KEY names. Raises ConfigurationError
-        when it cannot be used.
+        when it cannot be used. audit: files of audit records that tell which labels were touched,
+        separated by commas.
         """
         self._log = LogFile(Path(target), self.name, APP, batch_rows, max_record_bytes)
-        self._opener = opener(key_file)
+        opener(key_file)  # a key that cannot be used is said now; it is not kept in memory
+        self._key_file = key_file
+        self._audit = names_in(audit)
 
     @staticmethod
     def recognises(path: Path) -> bool:
@@ -54,18 +62,26 @@ class M365Copilot:
         return False
 
     def discover(self) -> Iterator[Asset]:
-        yield self._log.asset()
+        asset = self._log.asset()
+        yield replace(asset, change_key=f"{asset.change_key}{self._touched.key}")
 
     def read(
         self, asset: Asset, after: Checkpoint | None = None
     ) -> Iterator[tuple[pa.RecordBatch, Checkpoint]]:
         """Resumes behind any interaction."""
+        opens, touched = opener(self._key_file), self._touched
         return self._log.read(
-            asset, after, lambda value, identity: records_of(value, identity, self._opener)
+            asset, after, lambda value, identity: records_of(value, identity, opens, touched)
         )
 
+    @cached_property
+    def _touched(self) -> TouchedLabels:
+        return touched_labels(self._audit)
 
-def records_of(value: Any, identity: str, opens: Opener | None = None) -> Iterator[LogRecord]:
+
+def records_of(
+    value: Any, identity: str, opens: Opener | None, touched: TouchedLabels
+) -> Iterator[LogRecord]:
     """The interactions in a page, an array of them, or one alone."""
     if isinstance(value, dict) and isinstance(value.get("value"), list):
         found = value["value"]
@@ -76,7 +92,7 @@ def records_of(value: Any, identity: str, opens: Opener | None = None) -> Iterat
         context = text_at(value, "@odata.context") or text_at(value, "@odata.nextLink") or ""
     else:
         found, context = [value], ""
-    known = Known(found, context)
+    known = Known(found, context, labels=touched.of)
     for place, one in enumerate(found):
         yield from _entry(one, identity if len(found) == 1 else f"{identity}.{place}", known, opens)
 
@@ -92,6 +108,6 @@ def _entry(value: Any, identity: str, known: Known, opens: Opener | None) -> Ite
     if not isinstance(value, dict):
         yield generic_record(value, identity)
     elif "subscriptionId" in value and "body" not in value:
-        yield from notified(value, identity, opens)
+        yield from notified(value, identity, opens, known.labels)
     else:
         yield interaction(value, identity, known)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -154,7 +154,8 @@ def _told_by(
 def _rows(head: bytes, blocks: Iterator[bytes], _start: int, _in_array: bool) -> Iterator[Span]:
     """Each row below the heading as JSON of its cells by name; `#row` says what is wrong with it."""
     form = form_of(head, encoding=None, delimiter=None, header=True, tabs=False)
-    rows = CsvRows(_Blocks(blocks), encoding=form.encoding, delimiter=form.delimiter)
+    stream = cast("ByteStream", _Blocks(blocks))
+    rows = CsvRows(stream, encoding=form.encoding, delimiter=form.delimiter)
     names = [name.strip("\ufeff ") for name in form.heading or ()]
     for place, row in enumerate(rows.rows(0)):
         if place:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,6 +200,23 @@ def test_the_class_of_app_narrows_what_is_asked_for_and_names_another_asset(
     rows = rows_of(source(tenant, f"user=ada&app_class={wanted}"))
     assert len(rows) == 60
     assert f"app_class={wanted}" in rows[0]["asset_uri"]
+
+
+def test_labels_of_an_audit_file_are_given_to_the_interactions_that_touched_them(
+    tenant: Tenant, tmp_path: Path
+) -> None:
+    path = tmp_path / "audit.json"
+    path.write_text(json.dumps([{
+        "Id": "a", "CreationTime": "2026-11-09T00:00:00", "Operation": "CopilotInteraction",
+        "CopilotEventData": {
+            "ThreadId": "sada0", "AccessedResources": [{"SensitivityLabelId": "L-1"}],
+            "Messages": [{"Id": "ada-0-p", "isPrompt": True}, {"Id": "ada-0-a", "isPrompt": False}],
+        },
+    }]))  # fmt: skip
+    found = source(tenant, audit=str(path))
+    labelled = {row["record_id"]: row["labels"] for row in rows_of(found) if row["labels"]}
+    assert labelled == {"ada-0-p": ["l-1"], "ada-0-a": ["l-1"]}
+    assert next(asset.change_key for asset in found.discover()) != "closed"
 
 
 def test_a_wait_of_hours_is_told_and_not_waited_for(tenant: Tenant) -> None:

@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,14 @@ def test_an_encrypted_notification_is_opened_with_the_key_and_read_as_what_it_ho
     (row,) = rows_of(tmp_path, notice(encryptedContent=sealed(INTERACTION)), key_file=str(key_file))
     assert (row["record_id"], row["text"], row["role"]) == ("17", "the hidden text", "user")
     assert (row["actor_id"], row["conversation_id"]) == ("ada", "s")
+
+
+def test_a_source_with_a_key_can_go_to_another_process(tmp_path: Path, key_file: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([notice(encryptedContent=sealed(INTERACTION))]))
+    source = pickle.loads(pickle.dumps(M365Copilot(str(path), key_file=str(key_file))))  # noqa: S301
+    (asset,) = source.discover()
+    assert [batch["text"].to_pylist() for batch, _ in source.read(asset)] == [["the hidden text"]]
 
 
 def test_the_key_may_be_named_by_the_environment(

@@ -13,6 +13,7 @@ import pytest
 from dlpagent.connectors.sources.m365_copilot import M365Copilot
 from dlpagent.connectors.sources.purview_audit import PurviewAudit
 from dlpagent.connectors.testing import check_closes_what_it_opens, check_resumes_everywhere
+from dlpagent.errors import ConfigurationError
 
 DATA = Path(__file__).parents[2] / "data" / "audit"
 USER = "admin@MODERNCOMMS975184.onmicrosoft.com"
@@ -80,18 +81,46 @@ def test_each_form_gives_the_same_rows(tmp_path: Path, shape: str) -> None:
     assert without_place(rows_of(path)) == without_place(rows_of(DATA / "search.csv"))
 
 
-def test_labels_join_texts_by_thread_and_message(tmp_path: Path) -> None:
-    thread = "19:Xn3uQZYgZ7f2ue0vp5w9MglEVjFyp5pza1efaC6g2U41@thread.v2"
+THREAD = "19:Xn3uQZYgZ7f2ue0vp5w9MglEVjFyp5pza1efaC6g2U41@thread.v2"
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> Path:
+    """What Graph gives of the thread the second audit record is about, and a message of another."""
     path = tmp_path / "graph.json"
     path.write_text(json.dumps([
-        {"id": "1715186983849", "requestId": "r", "sessionId": thread, "body": {"content": "why?"},
-         "interactionType": "userPrompt", "createdDateTime": "2023-12-14T02:11:50Z"},
+        {"id": name, "requestId": "r", "sessionId": thread, "body": {"content": f"text {name}"},
+         "interactionType": kind, "createdDateTime": "2023-12-14T02:11:50Z"}
+        for name, kind, thread in [
+            ("1715186983849", "userPrompt", THREAD), ("1715186984291", "aiResponse", THREAD),
+            ("5", "userPrompt", THREAD), ("1715186983849", "userPrompt", "another"),
+        ]
     ]))  # fmt: skip
-    (said,) = rows_of(path, M365Copilot)
+    return path
+
+
+def test_texts_and_labels_name_the_same_thread_and_messages(said: Path) -> None:
+    text = rows_of(said, M365Copilot)[0]
     audit = {row["conversation_id"]: row for row in rows_of(DATA / "search.csv")}
-    told = audit[said["conversation_id"]]
+    told = audit[text["conversation_id"]]
     assert told["labels"] == [LABEL]
-    assert said["record_id"] in json.loads(told["metadata"])["prompts"]
+    assert text["record_id"] in json.loads(told["metadata"])["prompts"]
+
+
+def test_texts_carry_the_labels_they_touched_when_an_audit_file_is_named(said: Path) -> None:
+    audit = str(DATA / "search.csv")
+    source = M365Copilot(str(said), audit=f"{audit}, {DATA / 'record-1.json'}")
+    (asset,) = source.discover()
+    rows = [row for batch, _ in source.read(asset) for row in batch.to_pylist()]
+    assert [row["labels"] for row in rows] == [[LABEL], [LABEL], None, None]
+    (plain,) = M365Copilot(str(said)).discover()
+    assert asset.change_key != plain.change_key
+    assert {row["labels"] is None for row in rows_of(said, M365Copilot)} == {True}
+
+
+def test_an_audit_file_that_is_not_there_is_told(said: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such audit file"):
+        list(M365Copilot(str(said), audit="none.csv").discover())
 
 
 @pytest.mark.parametrize("twentieths", range(2, 20))
