@@ -194,7 +194,7 @@ def table_of(tasks: Iterable[Task]) -> pa.Table:
     return pa.table(dict(zip(TASKS.names, columns, strict=True)), schema=TASKS)
 
 
-def in_ray(workers: int, portion_bytes: int = PORTION_BYTES) -> Engine:
+def in_ray(workers: int, portion_bytes: int | None = None) -> Engine:
     """Ray Data: the cluster of RAY_ADDRESS, else one of this machine."""
     try:
         import ray
@@ -209,7 +209,7 @@ def in_ray(workers: int, portion_bytes: int = PORTION_BYTES) -> Engine:
         many = workers if workers > 1 else max(1, int(ray.cluster_resources().get("CPU", 1)))
         ray.data.DataContext.get_current().enable_progress_bars = False
         listed = Listed()
-        tasks = [table_of([task]) for task in listed.tasks(jobs, portion_bytes)]
+        tasks = [table_of([task]) for task in listed.tasks(jobs, portion_bytes or PORTION_BYTES)]
         if not tasks:
             return
         data = ray.data.from_arrow(tasks).map_batches(
@@ -224,7 +224,7 @@ def in_ray(workers: int, portion_bytes: int = PORTION_BYTES) -> Engine:
     return engine
 
 
-def in_spark(workers: int, portion_bytes: int = PORTION_BYTES) -> Engine:
+def in_spark(workers: int, portion_bytes: int | None = None) -> Engine:
     """Spark's mapInArrow: the session of spark-submit or spark-defaults, else one of this machine."""
     try:
         from pyspark.sql import SparkSession
@@ -243,7 +243,7 @@ def in_spark(workers: int, portion_bytes: int = PORTION_BYTES) -> Engine:
             wave = spark.sparkContext.defaultParallelism * TASKS_A_CORE
             task = _spark_task(packed)
             listed = Listed()
-            tasks = listed.tasks(jobs, portion_bytes)
+            tasks = listed.tasks(jobs, portion_bytes or PORTION_BYTES)
 
             def waves() -> Iterator[pa.Table]:
                 while some := list(itertools.islice(tasks, wave)):

@@ -17,6 +17,7 @@ from dlpagent.classifiers.pack_values import select
 from dlpagent.connectors.sources.jsonl import JsonLines
 from dlpagent.evidence import Evidence
 from dlpagent.jobs import Job, in_this_process
+from dlpagent.service import distributed
 from dlpagent.service.cli import run
 from dlpagent.service.distributed import Listed, merged, rows_of, table_of
 from dlpagent.state import AssetProgress, Lease
@@ -123,8 +124,10 @@ def test_a_cluster_gives_the_findings_and_events_of_one_process(
     engine: str,
     tmp_path: Path,
     home: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("ray" if engine == "ray" else "pyspark")
+    monkeypatch.setattr(distributed, "PORTION_BYTES", 1_000)
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     for number in range(5):
