@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from dlpagent.errors import DlpAgentError, RuleError, StateError
 from dlpagent.service.http import problems
 from dlpagent.service.http.access import Principal
-from dlpagent.service.http.authenticating import Authenticator
+from dlpagent.service.http.authenticating import Authenticator, credential_of
 from dlpagent.service.http.limiting import Limiter
 from dlpagent.service.http.presidio_errors import presidio_answer
 from dlpagent.service.http.problems import Refusal
@@ -70,7 +70,7 @@ class Gate:
         try:
             principal = await self._authenticator.principal_of(request)
         except Refusal as refusal:
-            if refusal.problem.status == 401:
+            if refusal.problem.status == 401 and credential_of(request):
                 self._limiter.note_guess(request)
             raise
         request.scope["dlpagent.principal"] = principal

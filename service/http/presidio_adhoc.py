@@ -53,13 +53,14 @@ class AdHoc:
     def find(self, text: str, outside: Sequence[str]) -> Iterator[Hit]:
         """Matches in a text. outside: words the request says stand beside it."""
         for pattern_name, pattern, score, spans in self.finders:
+            told = f"Detected by `{self.name}` using pattern `{pattern_name}`" if pattern else None
             for start, end in spans(text):
                 word = self._supporting(text[:start], outside)
                 sure = min(1.0, max(score + CONTEXT_GAIN, CONTEXT_FLOOR)) if word else score
                 yield Hit(start, end, sure, {
                     "recognizer": self.name, "pattern_name": pattern_name, "pattern": pattern,
-                    "original_score": score, "score": sure, "textual_explanation": None,
-                    "score_context_improvement": sure - score, "supportive_context_word": word,
+                    "original_score": score, "score": sure, "textual_explanation": told,
+                    "score_context_improvement": sure - score if word else 0, "supportive_context_word": word,
                     "validation_result": None, "regex_flags": self.flags,
                 })  # fmt: skip
 
@@ -71,35 +72,24 @@ class AdHoc:
         return next((word for word in self.context if any(word in each for each in near)), "")
 
 
-def ad_hoc_of(given: object) -> tuple[AdHoc, ...]:
-    """The ad_hoc_recognizers of a request. Raises PresidioError."""
+def ad_hoc_of(given: object, language: object = "en") -> tuple[AdHoc, ...]:
+    """The ad_hoc_recognizers of a request that are for its language. Raises PresidioError."""
     if not given:
         return ()
-    if not isinstance(given, list):
+    if not isinstance(given, list | str | dict):
         raise _unparsed(f"'{type(given).__name__}' object is not iterable")
     if len(given) > MOST_RECOGNIZERS:
         raise _unparsed(f"more than {MOST_RECOGNIZERS} recognizers")
-    return tuple(_recognizer(each) for each in given)
+    found = [(_recognizer(each), each) for each in given]
+    return tuple(
+        recognizer for recognizer, each in found if each.get("supported_language", "en") == language
+    )
 
 
 def _recognizer(given: object) -> AdHoc:
     if not isinstance(given, dict):
         raise PresidioError(500, has_no(given, "copy"))
-    for key in given:
-        if key not in _KEYS:
-            raise _unparsed(
-                f"PatternRecognizer.__init__() got an unexpected keyword argument '{key}'"
-            )
-    entities = given.get("supported_entities")
-    if "supported_entity" in given and "supported_entities" in given:
-        raise PresidioError(
-            500,
-            "Both 'supported_entity' and 'supported_entities' are present in the input dictionary. "
-            "Only one should be provided.",
-        )
-    entity = given.get("supported_entity") or (entities[0] if isinstance(entities, list) else None)
-    if not isinstance(entity, str) or not entity:
-        raise PresidioError(500, "Pattern recognizer should be initialized with entity")
+    entity = _entity(given)
     patterns, words = given.get("patterns"), given.get("deny_list")
     if not patterns and not words:
         raise PresidioError(
@@ -118,28 +108,62 @@ def _recognizer(given: object) -> AdHoc:
     )
 
 
+def _entity(given: Mapping[str, Any]) -> str:
+    """What it finds, when all that is said of it is known."""
+    for key in given:
+        if key not in _KEYS:
+            raise _unparsed(
+                f"PatternRecognizer.__init__() got an unexpected keyword argument '{key}'"
+            )
+    entities = given.get("supported_entities")
+    if "supported_entity" in given and "supported_entities" in given:
+        raise PresidioError(
+            500,
+            "Both 'supported_entity' and 'supported_entities' are present in the input dictionary. "
+            "Only one should be provided.",
+        )
+    if "supported_entity" not in given and not entities:
+        raise _unparsed(
+            "PatternRecognizer.__init__() missing 1 required positional argument: 'supported_entity'"
+        )
+    entity = given.get("supported_entity") or (entities[0] if isinstance(entities, list) else None)
+    if not isinstance(entity, str) or not entity:
+        raise PresidioError(500, "Pattern recognizer should be initialized with entity")
+    return entity
+
+
 def _patterns(given: object, flags: int) -> Iterator[tuple[str, str | None, float, Spans]]:
     if not isinstance(given, list) or len(given) > MOST_PATTERNS:
         raise _unparsed(f"patterns must be a list of at most {MOST_PATTERNS}")
     for each in given:
-        if not isinstance(each, dict):
-            kind = type(each).__name__
-            raise _unparsed(f"Pattern() argument after ** must be a mapping, not {kind}")
-        missing = [f"'{key}'" for key in ("name", "regex", "score") if key not in each]
-        if missing:
-            count = f"{len(missing)} required positional argument{'s' if len(missing) > 1 else ''}"
-            raise _unparsed(f"Pattern.__init__() missing {count}: {' and '.join(missing)}")
-        name, pattern, score = each["name"], each["regex"], each["score"]
-        if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN_CHARS:
-            raise _unparsed("first argument must be a string or compiled pattern")
-        if not isinstance(score, int | float):
-            raise _unparsed(
-                f"'<' not supported between instances of '{type(score).__name__}' and 'int'"
-            )
+        name, pattern, score = _pattern_parts(each)
         spans = compiled(pattern, flags)
         if not 0 <= score <= 1:
             raise PresidioError(500, f"Invalid score: {score}. Score should be between 0 and 1")
-        yield str(name), pattern, float(score), spans
+        yield name, pattern, float(score), spans
+
+
+def _pattern_parts(given: object) -> tuple[str, str, float]:
+    """Name, expression and score of a pattern."""
+    if not isinstance(given, dict):
+        kind = type(given).__name__
+        raise _unparsed(
+            f"presidio_analyzer.pattern.Pattern() argument after ** must be a mapping, not {kind}"
+        )
+    for key in given:
+        if key not in {"name", "regex", "score"}:
+            raise _unparsed(f"Pattern.__init__() got an unexpected keyword argument '{key}'")
+    missing = [f"'{key}'" for key in ("name", "regex", "score") if key not in given]
+    if missing:
+        count = f"{len(missing)} required positional argument{'s' if len(missing) > 1 else ''}"
+        raise _unparsed(f"Pattern.__init__() missing {count}: {' and '.join(missing)}")
+    name, pattern, score = given["name"], given["regex"], given["score"]
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN_CHARS:
+        raise _unparsed("first argument must be a string or compiled pattern")
+    if not isinstance(score, int | float):
+        kind = type(score).__name__
+        raise _unparsed(f"'<' not supported between instances of '{kind}' and 'int'")
+    return str(name), pattern, score
 
 
 def _deny_list(

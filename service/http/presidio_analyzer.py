@@ -36,7 +36,7 @@ LANGUAGES = (
 """Types of all languages are looked for whichever of these is asked."""
 NO_RECOGNIZERS = "No matching recognizers were found to serve the request."
 NOT_PRIMITIVE = (
-    "Analyzer.analyze only works on primitive types (int, float, bool, str). Lists of objects are "
+    "Analyzer.analyze_iterator only works on primitive types (int, float, bool, str). Lists of objects are "
     "not yet supported."
 )
 NAME = "dlpagent"
@@ -110,7 +110,7 @@ def asked_of(body: object, known: frozenset[str]) -> Asked:
     """A request, checked in Presidio's order. known: entities of the pack. Raises PresidioError."""
     if not isinstance(body, dict):
         raise PresidioError(500, has_no(body, "get"))
-    ad_hoc = ad_hoc_of(body.get("ad_hoc_recognizers"))
+    ad_hoc = ad_hoc_of(body.get("ad_hoc_recognizers"), body.get("language"))
     text, language = body.get("text"), body.get("language")
     if not text:
         raise PresidioError(500, "No text provided")

@@ -139,7 +139,7 @@ def _groups(name: str, given: object, texts: Sequence[object]) -> Sequence[objec
 def _spans(given: object, *, scored: bool) -> list[Span]:
     if given is None:
         raise invalid("Invalid input, request must contain analyzer results")
-    if not isinstance(given, list):
+    if not isinstance(given, list | dict | str):
         raise PresidioError(500, BROKEN)
     return [span_of(each, scored=scored) for each in given]
 

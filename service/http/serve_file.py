@@ -1,9 +1,9 @@
-"""The service's file (`dlpagent serve --config`): tenants, Entra ID, limits. docs/service.md has every key."""
+"""The file of `dlpagent serve --config`: tenants, Entra ID, limits. docs/service.md has every key."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from dlpagent.errors import Problem, ProblemsError
@@ -25,7 +25,7 @@ class ServeFile:
 
     tenants: tuple[TenantSettings, ...] = (TenantSettings(),)
     entra: EntraSettings | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 def read_serve_file(path: Path) -> ServeFile:
