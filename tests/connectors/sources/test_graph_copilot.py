@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from dlpagent.connectors.sources.graph_copilot import GraphCopilot
 from dlpagent.connectors.testing import (
     check_closes_what_it_opens,
     check_discovers_the_same_again,
+    check_misses_nothing_while_records_change,
     check_reads_exactly,
     check_resumes_everywhere,
     check_survives_failures,
@@ -132,6 +133,40 @@ def test_a_slice_with_too_many_is_halved_and_reads_the_same(
     assert rows_of(source(tenant)) == whole
     assert len({query for _, query in tenant.asked[asked:]}) > 6
     check_resumes_everywhere(lambda: source(tenant, batch_rows=10))
+
+
+class Written:
+    """A history that is written to while it is read."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._held: dict[str, dict[str, Any]] = {}
+
+    def put(self, records: Sequence[tuple[str, str]]) -> None:
+        for name, text in records:
+            when = START + timedelta(minutes=10 * (int(name) % 900))
+            self._held[name] = {
+                "id": name, "interactionType": "userPrompt", "createdDateTime": stamp(when),
+                "requestId": name, "body": {"contentType": "text", "content": text},
+            }  # fmt: skip
+        self._tenant.interactions = {"ada": list(self._held.values())}
+
+    def delete(self, ids: Sequence[str]) -> None:
+        for name in ids:
+            del self._held[name]
+        self.put([])
+
+
+@pytest.mark.parametrize("resume_after", [None, 3])
+def test_nothing_untouched_is_missed_while_the_history_is_written_to(
+    tenant: Tenant, resume_after: int | None
+) -> None:
+    store, records = Written(tenant), {str(n): f"text {n}" for n in range(0, 1800, 3)}
+    store.put(sorted(records.items()))
+    check_misses_nothing_while_records_change(
+        lambda: source(tenant, until="2026-11-16", batch_rows=25), store, records,
+        new_id=lambda n: str(3 * n + 1), resume_after=resume_after,
+    )  # fmt: skip
 
 
 def test_a_row_says_who_spoke_when_in_which_thread(tenant: Tenant) -> None:
