@@ -188,11 +188,13 @@ class LineageWriter:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What verifying a manifest found. problems: what does not hold; notes: what was not checked."""
+    """What verifying a manifest found. problems: what does not hold; notes: what was not checked;
+    is_sealed: by the installation whose evidence was given."""
 
     files: int
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    is_sealed: bool = False
 
 
 def verify(path: Path, evidence: Evidence | None = None, basis: Basis | None = None) -> Verified:
@@ -204,11 +206,13 @@ def verify(path: Path, evidence: Evidence | None = None, basis: Basis | None = N
     data = _read(path)
     value = _parsed(data, path)
     problems, notes = list(_proof_problems(data, value)), []
-    proof = value["proof"]
+    proof, is_sealed = value["proof"], False
     if evidence is None or proof["key"] != evidence.key_id():
         notes.append(f"the seal was not checked: it is of the key {proof['key']}")
     elif _seal(evidence, proof["sha256"]) != proof["seal"]:
         problems.append("the seal is not of this manifest")
+    else:
+        is_sealed = not problems
     if basis is not None:
         problems += _basis_problems(value, basis)
     files = 0
@@ -220,7 +224,7 @@ def verify(path: Path, evidence: Evidence | None = None, basis: Basis | None = N
         problems += _file_problems(asset["file"], path.absolute().parent)
         if asset["incomplete"]:
             notes.append(f"{asset['file']['path']}: was not read whole when it was labelled")
-    return Verified(files, tuple(problems), tuple(notes))
+    return Verified(files, tuple(problems), tuple(notes), is_sealed)
 
 
 def record_key(evidence: Evidence, record: LabelledRecord) -> str:

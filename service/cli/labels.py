@@ -124,6 +124,9 @@ def verify(
         typer.Option("--policy", help="Also: labels were given by this policy, as it is."),
     ] = None,
     labels: LabelsOption = None,
+    require_seal: Annotated[
+        bool, typer.Option("--require-seal", help="Also: it was written by this installation.")
+    ] = False,
     pack: PackOption = None,
     profile: ProfileOption = "extended",
     ner: NerOption = "off",
@@ -133,6 +136,8 @@ def verify(
 
     Exits 0 when all holds, 1 when something does not, 2 when it is no manifest.
     """
+    from dataclasses import replace
+
     from dlpagent.errors import ExitCode
     from dlpagent.service.labelling_run import Wanted, basis_of
     from dlpagent.service.lineage import verify as check
@@ -147,6 +152,8 @@ def verify(
     home = Home.of_environment()
     has_key = (key_file or home.key_file).exists()  # none is made for the sake of checking
     found = check(manifest, home.evidence(key_file) if has_key else None, basis)
+    if require_seal and not found.is_sealed:
+        found = replace(found, problems=(*found.problems, "it was not sealed by this installation"))
     for text in found.problems:
         sys.stdout.write(f"{manifest}: {text}\n")
     for text in found.notes:

@@ -204,7 +204,11 @@ def test_a_manifest_is_verified_until_file_manifest_or_policy_change(
     held = json.loads(manifest.read_bytes())
     assert [asset["file"]["path"] for asset in held["assets"]] == ["train.jsonl", "policy.yaml"]
     assert held["policy"]["version"].startswith("1+")
-    assert label(home, "verify", manifest, capsys=capsys)[0] == 0
+    assert label(home, "verify", manifest, "--require-seal", capsys=capsys)[0] == 0
+    other = ("verify", manifest, "--key-file", home / "other.key")
+    code, _, err = label(home, *other, capsys=capsys)
+    assert (code, "seal was not checked" in err) == (0, True)
+    assert label(home, *other, "--require-seal", capsys=capsys)[0] == 1
 
     (home / "policy.yaml").write_text(POLICY.replace("75", "85"), "utf-8")
     code, out, _ = label(home, "verify", manifest, capsys=capsys)
