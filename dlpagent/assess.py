@@ -20,8 +20,8 @@ from dlpagent.ports import Classifier, Decider
 from dlpagent.records import Asset, ItemLevel
 from dlpagent.state import Counters, PartProblem
 from dlpagent.suppressions import NONE, Suppressions
-from dlpagent.tallies import items_of_batch
-from dlpagent.violations import Decision, Item, Violation, violations_of
+from dlpagent.tallies import facts_of_batch, items_of_batch
+from dlpagent.violations import Decision, Item, RecordFacts, Violation, violations_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Assessed:
     problems: tuple[PartProblem, ...]
     violations: tuple[Violation, ...]
     counters: Counters
+    facts: tuple[RecordFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class Assessor:
             problems=problems_of(batch, classified),
             violations=tuple(self.violations(decisions)),
             counters=replace(counters_of(batch), labels=label_counts(decisions)),
+            facts=facts_of_batch(batch, findings),
         )
 
 

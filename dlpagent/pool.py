@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 # Of a portion: the checkpoints and what lies before each, then how it ended; None: no worker
 # survived it.
+Packed: TypeAlias = tuple[bytes, Any, Any, Any, Any]
 Outcome: TypeAlias = "list[tuple[Checkpoint, Assessed] | Ended] | None"
 
 
@@ -312,14 +313,15 @@ def _portion(
             yield after, packed(assessor.assess(asset, batch))
 
 
-def packed(assessed: Assessed) -> tuple[bytes, Any, Any, Any]:
+def packed(assessed: Assessed) -> Packed:
     """As it crosses a process border."""
     findings = assessed.findings.serialize().to_pybytes()
-    return findings, assessed.problems, assessed.violations, assessed.counters
+    facts = assessed.facts
+    return findings, assessed.problems, assessed.violations, assessed.counters, facts
 
 
-def unpacked(answer: tuple[bytes, Any, Any, Any]) -> Assessed:
+def unpacked(answer: Packed) -> Assessed:
     """What packed() was given."""
-    findings, problems, violations, counters = answer
+    findings, problems, violations, counters, facts = answer
     batch = pa.ipc.read_record_batch(pa.py_buffer(findings), FINDING_SCHEMA)
-    return Assessed(batch, problems, violations, counters)
+    return Assessed(batch, problems, violations, counters, facts)

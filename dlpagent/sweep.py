@@ -252,6 +252,7 @@ class Sweep:
                 problems=assessed.problems,
                 violations=assessed.violations,
                 counters=assessed.counters,
+                facts=assessed.facts,
                 sinks=self.plan.sinks,
                 tenant_id=self.plan.tenant_id,
             ),

@@ -26,7 +26,7 @@ from dlpagent.pairs import (
 )
 from dlpagent.places import grouped_places
 from dlpagent.records import Asset
-from dlpagent.violations import Item, Tally
+from dlpagent.violations import Item, RecordFacts, Tally
 
 _CHECKED = ("read", "no_content")
 _CONFIDENCES = 128  # room for 0–100 in a combined code
@@ -82,6 +82,32 @@ def items_of_batch(
             incomplete=code in unsure,
             **facts,
         )
+
+
+def facts_of_batch(batch: pa.RecordBatch, findings: pa.RecordBatch) -> tuple[RecordFacts, ...]:
+    """Who and what the records are that have findings or labels, of those that say anything of it."""
+    if all(batch.column(name).null_count == batch.num_rows for name in _FACT_COLUMNS):
+        return ()
+    records = batch.column("record_id").dictionary_encode()
+    codes = int_array(records.indices)
+    found = _record_codes(findings.column("record_id"), records.dictionary)
+    lengths = pc.fill_null(pc.list_value_length(batch.column("labels")), 0)
+    wanted = np.union1d(found, codes[int_array(lengths) > 0])
+    if not len(wanted):
+        return ()
+    with_findings = set(found.tolist())
+    told = (
+        RecordFacts(
+            facts["record_id"],
+            facts["roles"],
+            facts["labels"],
+            facts["actor_id"],
+            facts["app"],
+            code in with_findings,
+        )
+        for code, facts in _facts(batch, codes, wanted)
+    )
+    return tuple(each for each in told if each.says_anything)
 
 
 def _record_codes(record_ids: pa.Array, known: pa.Array) -> Ints:
@@ -177,6 +203,7 @@ def _lists(column: pa.Array) -> list[list[str | None]]:
     return [each or [] for each in column.to_pylist()]
 
 
+_FACT_COLUMNS = ("role", "labels", "actor_id", "app")
 _FIRST_OF = ("actor_id", "app", "model", "conversation_id", "created_at")
 
 

@@ -109,6 +109,26 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordFacts:
+    """Who and what a record is, as its parts say: what an Item is told beside its findings.
+
+    found: whether it has findings.
+    """
+
+    record_id: str
+    roles: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    actor_id: str | None = None
+    app: str | None = None
+    found: bool = True
+
+    @property
+    def says_anything(self) -> bool:
+        """Whether it tells more than an unknown record would."""
+        return bool(self.roles or self.labels or self.actor_id is not None or self.app)
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyRef:
     """Which policy decided. version changes whenever its meaning may."""
 

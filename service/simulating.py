@@ -1,31 +1,35 @@
 """What a policy would decide on the findings a state holds, without reading the data again.
 
-A state keeps all findings, and per asset which roles and labels its records have; not which record
-has which, nor users. Where that matters a record is decided on under every possibility: a rule that
-fires under all of them fires for certain, one that fires under some may fire. Assets that are one
-item (documents, training files) lack nothing: they are decided on exactly as by a sweep. A record is
-taken to be of its asset's app where the asset names one.
+A state keeps all findings, and of the records that have findings or labels who and what they are
+(dlpagent.state.fact_rows), so every item is decided on exactly as by a sweep. Readings of older
+versions kept, per asset, which roles and labels its records have, not which record has which, nor
+users. There a record is decided on under every possibility: a rule that fires under all of them fires
+for certain, one that fires under some may fire. What verdicts suppress is left out, as in a sweep.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, combinations, pairwise, product
+from itertools import chain, combinations, islice, pairwise, product
 
 import numpy as np
 import pyarrow as pa
 
+from dlpagent.findings import FINDING_SCHEMA
 from dlpagent.labels.decide import PolicyDecider
 from dlpagent.labels.locations import APPS, EVERYTHING
 from dlpagent.labels.policy import Policy, Rule
 from dlpagent.state import State
+from dlpagent.state.fact_rows import facts_of, reading_with_facts, without_findings
 from dlpagent.state.readings import Reading, latest_readings
+from dlpagent.suppressions import Suppressions
 from dlpagent.tallies import tallies_of
-from dlpagent.violations import FiredRule, Item, Recommendation
+from dlpagent.violations import FiredRule, Item, Recommendation, RecordFacts
 
 # With more labels than this in an asset not all sets of them are tried, only the small and the whole.
 _LABELS_TRIED_IN_FULL = 4
+_AT_ONCE = 500
 _APP_NAMES = (None, "Microsoft 365 Copilot", "ChatGPT", "Claude", "another app")
 
 
@@ -75,7 +79,7 @@ def simulate(state: State, policy: Policy) -> Simulated:
     readings = latest_readings(state.database)
     found.assets = len(readings)
     for reading in readings:
-        found.incomplete += _gaps(reading)
+        found.incomplete += _gaps(state, reading)
     for outcome in outcomes(state, policy, readings):
         found.add(outcome)
     return found
@@ -88,33 +92,38 @@ def outcomes(
 
     Assets whose findings were pruned are left out; see Simulated.incomplete.
     """
-    decider = PolicyDecider(policy)
+    decider, hidden = PolicyDecider(policy), state.suppressions()
     for reading in latest_readings(state.database) if readings is None else readings:
         if reading.pruned:
             continue
         levels = decider.levels(reading.asset)
         if "record" in levels:
-            yield from _of_records(state, policy, reading)
+            kept = reading_with_facts(state.database, reading.progress.run_id, reading.asset.uri)
+            if kept is not None:
+                yield from _known_records(state, decider, reading, kept, hidden)
+            else:
+                yield from _of_records(state, policy, reading, hidden)
         if "asset" in levels:
-            item = _asset_item(state, reading)
+            item = _asset_item(state, reading, hidden)
             decision = decider.decide(item)
             yield Outcome(item, decision.fired, (), decision.recommendation)
 
 
-def _gaps(reading: Reading) -> Iterator[str]:
+def _gaps(state: State, reading: Reading) -> Iterator[str]:
     """What cannot be known of an asset, or was not read."""
     uri, progress = reading.asset.uri, reading.progress
     if reading.pruned:
         yield f"{uri}: its findings are no longer kept"
     if progress.status != "done":
         yield f"{uri}: it was not read whole ({progress.status})"
-    if progress.counters.carried and reading.asset.item == "record":
+    kept = reading_with_facts(state.database, progress.run_id, uri)
+    if kept is None and progress.counters.carried and reading.asset.item == "record":
         yield f"{uri}: records that carry labels and have no findings are not decided on"
 
 
-def _asset_item(state: State, reading: Reading) -> Item:
+def _asset_item(state: State, reading: Reading, hidden: Suppressions) -> Item:
     counters, asset = reading.progress.counters, reading.asset
-    found = state.item_tallies(reading.progress.run_id, asset)
+    found = state.item_tallies(reading.progress.run_id, asset, hidden)
     return Item(
         asset=asset,
         level="asset",
@@ -133,13 +142,56 @@ def _asset_item(state: State, reading: Reading) -> Item:
 # --- records -------------------------------------------------------------------------------------
 
 
-def _of_records(state: State, policy: Policy, reading: Reading) -> Iterator[Outcome]:
+def _known_records(
+    state: State, decider: PolicyDecider, reading: Reading, run_asset: int, hidden: Suppressions
+) -> Iterator[Outcome]:
+    """Every record that a sweep would decide on, as it would."""
+    uri = reading.asset.uri
+    records = _records(state, reading)
+    while some := list(islice(records, _AT_ONCE)):
+        facts = facts_of(state.database, run_asset, [record_id for record_id, _ in some])
+        for record_id, rows in some:
+            counted = hidden.without(uri, rows)
+            told = facts.get(record_id, RecordFacts(record_id))
+            if counted.num_rows or told.labels:
+                yield _decided(decider, reading, told, counted)
+    none = pa.RecordBatch.from_pylist([], schema=FINDING_SCHEMA)
+    for told in without_findings(state.database, run_asset):
+        if told.labels:
+            yield _decided(decider, reading, told, none)
+
+
+def _decided(
+    decider: PolicyDecider, reading: Reading, told: RecordFacts, rows: pa.RecordBatch
+) -> Outcome:
+    item = Item(
+        asset=reading.asset,
+        level="record",
+        record_id=told.record_id,
+        tallies=tallies_of(rows),
+        evidence="",
+        places_total=rows.num_rows,
+        roles=told.roles,
+        labels=told.labels,
+        actor_id=told.actor_id,
+        app=told.app or reading.asset.app,
+    )
+    decision = decider.decide(item)
+    return Outcome(item, decision.fired, (), decision.recommendation)
+
+
+def _of_records(
+    state: State, policy: Policy, reading: Reading, hidden: Suppressions
+) -> Iterator[Outcome]:
     unsure_app = reading.asset.app is None
     certain = PolicyDecider(_narrowed(policy, unsure_app=unsure_app))
     possible = PolicyDecider(_widened(policy, unsure_app=unsure_app))
     apps = _APP_NAMES if unsure_app and any(map(_asks_for_app, policy.rules)) else (None,)
     variants = list(product(_roles(reading), _labels(reading), apps))
-    for record_id, rows in _records(state, reading):
+    for record_id, found in _records(state, reading):
+        rows = hidden.without(reading.asset.uri, found)
+        if not rows.num_rows:
+            continue
         base = Item(
             asset=reading.asset,
             level="record",

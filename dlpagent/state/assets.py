@@ -19,6 +19,7 @@ from dlpagent.state.tables import (
     finding_segments,
     findings,
     problems,
+    record_facts,
     run_assets,
     runs,
     violations,
@@ -106,6 +107,7 @@ def _begin(
     """Mark the asset running; returns the segment files of progress that had to be forgotten."""
     if row is None:
         insert_new(connection, run_assets, [_empty(run_id, asset_id)])
+    facts_kept = row is None or row.commits == 0 or row.facts_kept
     same = run_assets.c.run_id == run_id, run_assets.c.asset_id == asset_id
     removed: list[str] = []
     if row is not None and not _may_continue(row, asset):
@@ -114,11 +116,13 @@ def _begin(
         forgotten = violations.c.asset_id == asset_id, violations.c.last_run == run_id
         connection.execute(update(violations).where(*forgotten).values(last_run=FORGOTTEN))
         connection.execute(update(run_assets).where(*same).values(_empty(run_id, asset_id)))
+        facts_kept = True
     connection.execute(
         update(run_assets)
         .where(*same)
         .values(
             status="running",
+            facts_kept=facts_kept,
             change_key=asset.change_key,
             started_at=(row.started_at if row is not None else None) or db.moment(),
             ended_at=None,
@@ -135,12 +139,13 @@ def _may_continue(row: Row[Any], asset: Asset) -> bool:
 
 
 def forget_findings(connection: Connection, run_asset: int) -> list[str]:
-    """Delete the findings and problems of a run-asset; returns its segment files, to be removed."""
+    """Delete the findings, problems and facts of a run-asset; returns its segment files, to be removed."""
     mine = finding_segments.c.run_asset == run_asset
     files = list(connection.scalars(select(finding_segments.c.file).where(mine)))
     connection.execute(delete(finding_segments).where(mine))
     connection.execute(delete(findings).where(findings.c.run_asset == run_asset))
     connection.execute(delete(problems).where(problems.c.run_asset == run_asset))
+    connection.execute(delete(record_facts).where(record_facts.c.run_asset == run_asset))
     return files
 
 

@@ -17,6 +17,7 @@ from dlpagent.findings import level_of
 from dlpagent.state import leases
 from dlpagent.state.assets import COUNTS, TALLIES, checkpoint_text, counters_from
 from dlpagent.state.database import Database
+from dlpagent.state.fact_rows import store_facts
 from dlpagent.state.finding_rows import store_findings
 from dlpagent.state.life import resolve_unseen
 from dlpagent.state.model import BatchCommit, Committed, Counters, Lease, PartProblem
@@ -42,6 +43,7 @@ def commit_batch(db: Database, run_id: str, lease: Lease, batch: BatchCommit) ->
                 connection, db, row.seq, batch.findings, stored=row.findings, tail=row.tail
             )
         _store_problems(connection, row, batch.problems)
+        store_facts(connection, row.seq, batch.facts)
         committed = store_violations(connection, run_id, lease.asset_id, batch, now)
         _advance(connection, db, row, batch, tail)
         if batch.finish is not None and batch.finish.status == "done":

@@ -15,7 +15,7 @@ from dlpagent.state.connection import MIGRATION_LOCK, lock, place_of, reading, w
 
 VERSION_TABLE = "dlpagent_version"
 # Every revision in migrations/versions, oldest first; a test compares this with the folder.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 HEAD = REVISIONS[-1]
 
 

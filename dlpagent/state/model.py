@@ -16,6 +16,7 @@ from dlpagent.violations import (
     Event,
     Place,
     PolicyRef,
+    RecordFacts,
     Tally,
     Violation,
     ViolationStatus,
@@ -149,7 +150,8 @@ class BatchCommit:
 
     before: the checkpoint the batch was read after (None at the start); it must be the stored one.
     after: the checkpoint behind the batch; equal to before when only decisions are added.
-    findings: FINDING_SCHEMA, in reading order. sinks: names of those that get every new event.
+    findings: FINDING_SCHEMA, in reading order. facts: of its records. sinks: names of those that
+    get every new event.
     """
 
     before: Checkpoint | None
@@ -158,6 +160,7 @@ class BatchCommit:
     problems: tuple[PartProblem, ...] = ()
     violations: tuple[Violation, ...] = ()
     counters: Counters = field(default_factory=Counters)
+    facts: tuple[RecordFacts, ...] = ()
     sinks: tuple[str, ...] = ()
     tenant_id: str = ZERO_TENANT
     finish: Finish | None = None

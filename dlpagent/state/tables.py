@@ -124,11 +124,13 @@ run_assets = Table(
     Column("ended_at", Text),
     Column("error", SourceText),
     Column("pruned", Boolean, nullable=False, server_default=false()),
+    Column("facts_kept", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("run_id", "asset_id"),
     Index(None, "asset_id"),
     sqlite_autoincrement=True,
 )
 """tail: how many findings of this run-asset lie in rows of `findings`; the rest lie in segments.
+facts_kept: its records' facts are in `record_facts` (runs of older versions kept none).
 labels: recommended label → items; carried: label already there → records; roles: role → parts."""
 
 leases = Table(

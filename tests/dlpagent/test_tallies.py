@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from dlpagent.findings import FINDING_SCHEMA
 from dlpagent.item_tallies import ItemTallies
 from dlpagent.records import Asset, PartRows
-from dlpagent.tallies import evidence_digest, items_of_batch, tallies_of
-from dlpagent.violations import Tally
+from dlpagent.tallies import evidence_digest, facts_of_batch, items_of_batch, tallies_of
+from dlpagent.violations import RecordFacts, Tally
 
 ASSET = Asset("file:///a", "dataset", "files", app="Assetapp")
 
@@ -218,3 +218,18 @@ def test_an_item_with_thousands_of_findings_shows_a_hundred_places():
     (item,) = items_of_batch(ASSET, records({"record_id": "r"}), many)
     assert [place.start for place in item.places] == list(range(100))
     assert item.places_total == 3000
+
+
+def test_facts_are_told_of_records_with_findings_or_labels_that_say_anything():
+    rows = records(
+        {"record_id": "found", "seq": 0, "role": "user", "actor_id": "ann"},
+        {"record_id": "found", "seq": 1, "role": "tool", "app": "ChatGPT", "labels": ["l2", "l1"]},
+        {"record_id": "labelled", "seq": 0, "labels": ["l1"]},
+        {"record_id": "clean", "seq": 0, "role": "user"},
+        {"record_id": "silent", "seq": 0},
+    )
+    told = facts_of_batch(rows, findings(("found", "s1", 85, "a"), ("silent", "s1", 85, "b")))
+    assert told == (
+        RecordFacts("found", ("tool", "user"), ("l1", "l2"), "ann", "ChatGPT", found=True),
+        RecordFacts("labelled", (), ("l1",), found=False),
+    )

@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from dlpagent.service.cli import run
 from dlpagent.service.packs import whole_packs
 from dlpagent.service.session import read_policy
 from dlpagent.service.simulating import Outcome, outcomes, simulate
 from dlpagent.state import open_state
+from dlpagent.state.tables import run_assets
+from dlpagent.state.verdicts import set_verdicts
+from dlpagent.suppressions import Verdict
 
 CARD, IBAN, SSN = "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "078-05-1121"
 POLICY = """
@@ -117,16 +121,46 @@ def test_on_documents_and_corpora_it_says_exactly_what_a_scan_with_the_policy_di
     assert len(labels) == 2
 
 
-def test_on_chats_what_is_certain_was_done_and_what_was_done_was_possible(
+def test_on_chats_it_says_exactly_what_a_scan_with_the_policy_did(
     chats: Path, tmp_path: Path
 ) -> None:
     violations, found, total = both(chats, tmp_path)
+    assert names(found, certain=True) == violations
+    assert names(found, certain=False) == set()
+    assert {one[2] for one in violations} >= {"cards", "by record", "ceiling", "prompts"}
+    assert total.rules["prompts"] == (1, 0)
+    assert total.rules["claude"] == (0, 0), "the export's app is known: ChatGPT"
+
+
+def test_of_a_reading_that_kept_no_facts_it_says_what_is_certain_and_what_is_possible(
+    chats: Path, tmp_path: Path
+) -> None:
+    violations, _, _ = both(chats, tmp_path)
+    policy = read_policy(str(tmp_path / "policy.yaml"), whole_packs(["builtin"], "extended"))
+    with open_state(tmp_path / "plain.db") as state:
+        with state.database.write() as connection:
+            connection.execute(update(run_assets).values(facts_kept=False))
+        found, total = list(outcomes(state, policy)), simulate(state, policy)
     certain, possible = names(found, certain=True), names(found, certain=False)
     assert certain <= violations <= certain | possible
     assert {one[2] for one in certain} >= {"cards", "by record", "ceiling"}
     assert {one[2] for one in possible} == {"prompts", "somebody"}
     assert total.rules["prompts"] == (0, 2)
-    assert total.rules["claude"] == (0, 0), "the export's app is known: ChatGPT"
+
+
+def test_what_a_verdict_suppresses_is_not_decided_on(data: Path, tmp_path: Path) -> None:
+    both(data, tmp_path)
+    policy = read_policy(str(tmp_path / "policy.yaml"), whole_packs(["builtin"], "extended"))
+    with open_state(tmp_path / "plain.db") as state:
+        before = simulate(state, policy).rules["by record"]
+        keys = {key for batch in state.latest_findings()
+                for key in batch.rows.column("key").to_pylist()}  # fmt: skip
+        every = [Verdict(key, "*", "false", "test values", "ann") for key in keys]
+        set_verdicts(state.database, "ann", every, origin="test")
+        after = simulate(state, policy).rules
+    assert before[0] > 0
+    assert after["by record"] == (0, 0)
+    assert after["no card"][0] > 0, "what has no card still has none"
 
 
 def test_the_same_policy_enforced_or_simulated_fires_alike(data: Path, tmp_path: Path) -> None:
