@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pyarrow.compute as pc
 
 from dlpagent.classifiers.cascade.engine import Engine, Reader
 from dlpagent.classifiers.cascade.found import matches_of
+from dlpagent.classifiers.cascade.frozen import uncollected
 from dlpagent.classifiers.cascade.plan import Plan
 from dlpagent.classifiers.cascade.plan_cache import databases_of, is_known, known_plan
 from dlpagent.classifiers.cascade.repeats import repeats_of
@@ -74,6 +73,8 @@ class CascadeClassifier:
 
     def classify(self, batch: pa.RecordBatch) -> Classified:
         """Matches in the texts of a batch of RECORD_SCHEMA. See dlpagent.ports.Classifier."""
+        if not batch.num_rows:
+            return Classified(matches_of(self.compiled.sits, (), self.evidence))
         if self._is_cold(batch):
             return ReferenceClassifier(self.compiled, self.evidence).classify(batch)
         return self._scanned(batch)
@@ -114,17 +115,3 @@ class CascadeClassifier:
         if self._ready is None:
             self._ready = Engine(self.compiled, self.plan)
         return self._ready
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the collector of cycles: a batch makes many tuples and no cycles, and to go through all
-    of a loaded pack again and again costs more than the search."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

@@ -118,9 +118,15 @@ def place_of(folder: Path, patterns: Sequence[Wanted]) -> Path:
     digest = hashlib.sha256()
     for pattern, flags in patterns:
         digest.update(b"%d:%d:%s" % (flags, len(pattern), pattern))
-    for fact in (importlib.metadata.version("hyperscan"), platform.machine(), processor()):
-        digest.update(fact.encode())
+    digest.update(_facts())
     return folder / f"cascade-{digest.hexdigest()[:32]}.db"
+
+
+@functools.cache
+def _facts() -> bytes:
+    """What a compiled database depends on beside its patterns."""
+    version = importlib.metadata.version("hyperscan")
+    return "".join((version, platform.machine(), processor())).encode()
 
 
 @functools.cache

@@ -24,8 +24,7 @@ from dlpagent.classifiers.cascade.words import Words
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.normalise import Subject, shadow_of
 from dlpagent.classifiers.reference import Evidences, Hit, evaluate
-from dlpagent.classifiers.regexes import Re2Matcher, matcher
-from dlpagent.classifiers.sit import Keyword, Pack, Regex, Sit, pattern_refs
+from dlpagent.classifiers.sit import Keyword, Pack, Sit, pattern_refs
 from dlpagent.findings import Incomplete
 
 MAX_CONTEXTS = 4_096
@@ -58,7 +57,7 @@ class Engine:
         odd = {sit for number in plan.always for sit, _ in plan.possible[number]}
         for number, sit in enumerate(self.compiled.sits):
             names = set(_parts(pack, sit))
-            if any(_is_odd(pack, name) for name in names):
+            if not names.isdisjoint(plan.killable):
                 odd.add(number)
             self.lists_of.append(
                 frozenset(name for name in names if isinstance(pack.elements[name], Keyword))
@@ -105,13 +104,6 @@ def _parts(pack: Pack, sit: Sit) -> Iterator[str]:
         for name in names:
             if name:
                 yield from parts_of(pack, name)
-
-
-def _is_odd(pack: Pack, name: str) -> bool:
-    element = pack.elements[name]
-    return isinstance(element, Regex) and not all(
-        isinstance(matcher(item.pattern), Re2Matcher) for item in element.expressions
-    )
 
 
 @dataclass(slots=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,20 @@ import msgspec
 
 _TUPLE, _BIG, _MAPPING = -1, -2, -3
 _SMALL = 1 << 62
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles: what makes many tuples and no cycles would have it go through
+    all of a loaded pack again and again."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def to_bytes(value: object, classes: tuple[type, ...]) -> bytes:
@@ -38,19 +55,23 @@ def to_bytes(value: object, classes: tuple[type, ...]) -> bytes:
 def from_bytes(data: bytes, classes: tuple[type, ...]) -> Any:
     """What to_bytes() was given. Raises ValueError, TypeError or IndexError for other bytes."""
 
+    def parts(item: list[Any]) -> list[Any]:
+        return [one if type(one) is not list else unpacked(one) for one in item[1:]]
+
     def unpacked(item: Any) -> Any:
         if type(item) is not list:
             return item
         head = item[0]
         if head >= 0:
-            return classes[head](*map(unpacked, item[1:]))
+            return classes[head](*parts(item))
         if head == _TUPLE:
-            return tuple(map(unpacked, item[1:]))
+            return tuple(parts(item))
         if head == _BIG:
             return int(item[1], 16)
         return {key: unpacked(part) for key, part in item[1].items()}
 
     try:
-        return unpacked(msgspec.msgpack.decode(data))
+        with uncollected():
+            return unpacked(msgspec.msgpack.decode(data))
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from None

@@ -83,7 +83,7 @@ class Plan:
     needs) pairs. elements: expression → the elements it is of. heads: a match has been seen this many
     bytes behind its start, context before it included; widths: it spans this many with its context;
     UNBOUNDED, UNKNOWN. leasts: it has been seen this many behind its start at the earliest. always:
-    nothing can be said about these.
+    nothing can be said about these. killable: regex elements with an expression RE2 cannot take.
     """
 
     shapes: Database
@@ -109,6 +109,7 @@ class Plan:
     widths: tuple[int, ...]
     leasts: tuple[int, ...]
     always: tuple[int, ...]
+    killable: tuple[str, ...]
     notes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
@@ -342,7 +343,15 @@ def _assembled(  # noqa: C901, PLR0912, PLR0915 - one pass that sorts expression
         widths=tuple(_width(item.node) for _, item in expressions),
         leasts=tuple(0 if item.node is None else least(cut(item.node)) for _, item in expressions),
         always=tuple(always),
+        killable=tuple(name for name in sorted(pack.elements) if _is_killable(pack, name)),
         notes=tuple(notes),
+    )
+
+
+def _is_killable(pack: Pack, name: str) -> bool:
+    element = pack.elements[name]
+    return isinstance(element, Regex) and any(
+        isinstance(matcher(item.pattern), JailedMatcher) for item in element.expressions
     )
 
 
