@@ -13,7 +13,8 @@ _LINES = frozenset({
     "nav", "ol", "option", "p", "pre", "section", "table", "title", "tr", "ul", "caption", "thead",
 })  # fmt: skip
 _TABS = frozenset({"td", "th"})
-_BEHIND = frozenset({"script", "style", "template", "noscript"})
+_KEPT_LINES = frozenset({"pre", "textarea"})
+_BLANKS = {ord(sign): " " for sign in "\r\n\t"}
 # Attributes that say how it looks, not what it is.
 _DULL = frozenset({
     "class", "id", "style", "width", "height", "align", "valign", "border", "cellpadding", "rel",
@@ -38,6 +39,7 @@ class HtmlText(HTMLParser):
         self._comments: list[str] = []
         self._scripts: list[str] = []
         self._behind = ""
+        self._kept_lines = 0  # elements around whose line ends are shown
 
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         if tag in _LINES:
@@ -46,6 +48,7 @@ class HtmlText(HTMLParser):
             self._visible.append("\t")
         if tag in ("script", "style"):
             self._behind = tag
+        self._kept_lines += tag in _KEPT_LINES
         given = {name: value for name, value in attrs if value}
         if tag == "meta":
             self.labels.add(given.get("name") or "", given.get("content") or "")
@@ -58,12 +61,13 @@ class HtmlText(HTMLParser):
             self._visible.append("\n")
         if tag == self._behind:
             self._behind = ""
+        self._kept_lines = max(0, self._kept_lines - (tag in _KEPT_LINES))
 
     def handle_data(self, data: str) -> None:
         if self._behind == "script":
             self._scripts.append(data)
         elif not self._behind:
-            self._visible.append(data)
+            self._visible.append(data if self._kept_lines else data.translate(_BLANKS))
 
     def handle_comment(self, data: str) -> None:
         self._comments.append(data)

@@ -34,6 +34,7 @@ _LOSSES = (
     email.errors.InvalidBase64PaddingDefect,
     email.errors.InvalidBase64LengthDefect,
 )
+_USUAL_PREAMBLE = "This is a multi-part message in MIME format."
 _MAX_HEADER_CHARS = 20_000
 _MAX_NESTING = 50
 _ENCRYPTED_NAMES = ("message.rpmsg", "message_v2.rpmsg", "message_v3.rpmsg", "message_v4.rpmsg")
@@ -90,6 +91,9 @@ def _leaves(message: Message, document: Document) -> Iterator[Message]:
         _tell_losses(part, document)
         kind = part.get_content_type()
         below = part.get_payload()
+        for around in (part.preamble, part.epilogue):  # what programs for mail do not show
+            if around and around.strip() and around.strip() != _USUAL_PREAMBLE:
+                document.text("around", around)
         if isinstance(below, list) and kind != "message/rfc822":
             if depth >= _MAX_NESTING:
                 document.problem(

@@ -16,7 +16,7 @@ _MAX_CONTEXT_CHARS = 500
 _MAX_PLAIN_DIGITS = 20
 # Number formats that are dates by definition (ECMA-376 part 1, 18.8.30).
 _DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
-_DATE_CODE = re.compile(r'(?:"[^"]*"|\[[^\]]*\]|\\.|[^"\[\\dmyDMY])*[dDyY]')
+_DATE_CODE = re.compile(r'(?:"[^"]*"|\[[^\]]*\]|\\.|[^"\[\\dyDY])*[dDyY]')
 _FIRST_DAY = {False: datetime.datetime(1899, 12, 30), True: datetime.datetime(1904, 1, 1)}  # noqa: DTZ001
 _MAX_SERIAL = 2_958_465
 

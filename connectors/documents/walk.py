@@ -58,7 +58,7 @@ class Walk:
         file.seek(0)
         kind = kinds.kind_of(head, name)
         if kind in self._readers or kind in kinds.PACKED:
-            self._guarded(cast("str", kind), file, place)
+            self._guarded(kind, file, place)
             return
         blocks = Blocks(file, "")
         self.member(Flow(blocks.blocks(), self._budget, lambda: blocks.problem), place)

@@ -80,7 +80,7 @@ def test_a_path_is_scanned_and_what_is_unread_is_told(tmp_path: Path, pack: Open
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("conversations.json", "[]" * 1000)
     (tmp_path / "b.zip").write_bytes((tmp_path / "b.zip").read_bytes()[:-40])
-    assert "zip archive" in pack.scan(tmp_path / "b.zip").unchecked[0].reason
+    assert "zip with its directory" in pack.scan(tmp_path / "b.zip").unchecked[0].reason
     with pytest.raises(ConfigurationError):
         pack.scan(tmp_path / "missing")
 
