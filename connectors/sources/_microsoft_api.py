@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dlpagent.connectors._azure import CLOUDS, AzureToken, Cloud, Login
-from dlpagent.connectors.sources._live_api import LiveApi
 from dlpagent.errors import ConfigurationError, SourceError
+
+if TYPE_CHECKING:
+    from dlpagent.connectors.sources._live_api import LiveApi
 
 LOGIN_SETTINGS = (
     "auth", "tenant_id", "client_id", "certificate_file", "secret_env", "authority", "ca_file",
@@ -29,6 +31,8 @@ class MicrosoftApi:
 
     def opened(self, remedies: Mapping[int, str]) -> LiveApi:
         """A connection; close it."""
+        from dlpagent.connectors.sources._live_api import LiveApi  # noqa: PLC0415 - loads httpx
+
         token = AzureToken(self.login, self.cloud, self.audience, SourceError)
         return LiveApi(
             self.endpoint,
@@ -94,21 +98,3 @@ def endpoint_of(given: str, host: str, allowed: tuple[str, ...]) -> str:
         found=found or "no host",
         remedy="Name it in the setting allowed_hosts if it is yours.",
     )
-
-
-def text_settings(
-    given: Mapping[str, Any], address: Mapping[str, str], names: tuple[str, ...]
-) -> dict[str, str]:
-    """Settings as texts: those of the address first, then those of a sweep file (lists joined)."""
-    found: dict[str, str] = {}
-    for name in names:
-        value = address.get(name) or given.get(name)
-        if isinstance(value, list | tuple):
-            value = ",".join(map(str, value))
-        found[name] = "" if value is None else str(value)
-    return found
-
-
-def names_in(listed: str) -> tuple[str, ...]:
-    """The names of a comma-separated list, each once."""
-    return tuple(dict.fromkeys(one.strip() for one in listed.split(",") if one.strip()))

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dlpagent.connectors.sources._audit_file import audit_file
 from dlpagent.connectors.sources._log_fields import list_at, text_at
-from dlpagent.connectors.sources.purview_audit import PurviewAudit
 from dlpagent.errors import ConfigurationError
 
 
@@ -52,11 +52,11 @@ def touched_labels(files: Sequence[str]) -> TouchedLabels:
                 found="nothing",
                 remedy="Correct the setting audit.",
             )
-        source = PurviewAudit(name)
-        for asset in source.discover():
-            found.key += f"-{asset.change_key}"
-            for batch, _ in source.read(asset):
-                for row in batch.to_pylist():
-                    if row["seq"] == 0 and row["labels"] and row["conversation_id"]:
-                        found.note(row)
+        file = audit_file(Path(name), "purview-audit")
+        asset = file.log.asset()
+        found.key += f"-{asset.change_key}"
+        for batch, _ in file.read(asset, None):
+            for row in batch.to_pylist():
+                if row["seq"] == 0 and row["labels"] and row["conversation_id"]:
+                    found.note(row)
     return found

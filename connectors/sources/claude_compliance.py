@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
@@ -26,17 +26,19 @@ from dlpagent.connectors.sources._claude_record import (
 )
 from dlpagent.connectors.sources._http_store import RefusedError, is_local
 from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES
-from dlpagent.connectors.sources._live_api import LiveApi
 from dlpagent.connectors.sources._log_fields import dict_at, first_time, list_at, text_at
 from dlpagent.connectors.sources._log_heads import head_records
 from dlpagent.connectors.sources._log_reader import LogFile, LogRecord
-from dlpagent.connectors.sources._microsoft_api import names_in, text_settings
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._shapes import ShapePart
 from dlpagent.connectors.sources._store_address import Address, address_of
+from dlpagent.connectors.sources._text_settings import names_in, text_settings
 from dlpagent.connectors.sources._windows import WINDOW_SETTINGS, Window, whole_number, windows
 from dlpagent.errors import ConfigurationError, SourceError
 from dlpagent.records import Asset, Checkpoint, PartRows
+
+if TYPE_CHECKING:
+    from dlpagent.connectors.sources._live_api import LiveApi
 
 KEY_VARIABLE = "ANTHROPIC_COMPLIANCE_KEY"
 _EXAMPLE = "claude-compliance://api.anthropic.com, perhaps with ?user=user_01…&since=30d"
@@ -187,6 +189,8 @@ class ClaudeCompliance:
                 found="nothing",
                 remedy="Set it where dlpagent runs; keys are not written into addresses.",
             )
+        from dlpagent.connectors.sources._live_api import LiveApi  # noqa: PLC0415 - loads httpx
+
         api = LiveApi(self._base, headers={"x-api-key": key}, remedies=REMEDIES)
         try:
             yield api

@@ -24,10 +24,9 @@ from dlpagent.connectors.sources._microsoft_api import (
     cloud_named,
     endpoint_of,
     login_of,
-    names_in,
-    text_settings,
 )
 from dlpagent.connectors.sources._store_address import address_of
+from dlpagent.connectors.sources._text_settings import names_in, text_settings
 from dlpagent.connectors.sources._touched_labels import TouchedLabels, touched_labels
 from dlpagent.connectors.sources._windows import WINDOW_SETTINGS, Window, whole_number, windows
 from dlpagent.errors import ConfigurationError

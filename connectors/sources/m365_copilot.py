@@ -18,8 +18,8 @@ from dlpagent.connectors.sources._json_split import MAX_RECORD_BYTES
 from dlpagent.connectors.sources._log_fields import dict_at, list_at, text_at
 from dlpagent.connectors.sources._log_heads import head_records
 from dlpagent.connectors.sources._log_reader import LogFile, LogRecord, generic_record
-from dlpagent.connectors.sources._microsoft_api import names_in
 from dlpagent.connectors.sources._notification import Opener, notified, opener
+from dlpagent.connectors.sources._text_settings import names_in
 from dlpagent.connectors.sources._touched_labels import TouchedLabels, touched_labels
 from dlpagent.records import Asset, Checkpoint
 

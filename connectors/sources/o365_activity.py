@@ -28,12 +28,11 @@ from dlpagent.connectors.sources._microsoft_api import (
     cloud_named,
     endpoint_of,
     login_of,
-    names_in,
-    text_settings,
 )
 from dlpagent.connectors.sources._record_rows import mark_last
 from dlpagent.connectors.sources._shapes import ShapePart
 from dlpagent.connectors.sources._store_address import address_of
+from dlpagent.connectors.sources._text_settings import names_in, text_settings
 from dlpagent.connectors.sources._windows import Window, windows
 from dlpagent.errors import ConfigurationError, SourceError
 from dlpagent.records import Asset, Checkpoint, PartRows
