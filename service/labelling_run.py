@@ -15,7 +15,7 @@ from dlpagent.labels.decide import PolicyDecider
 from dlpagent.labels.policy import Policy
 from dlpagent.ports import Source
 from dlpagent.records import Asset
-from dlpagent.service.labelled_copies import RowLabels, check_copy, write_copy
+from dlpagent.service.labelled_copies import RowLabels, can_be_labelled, check_copy, write_copy
 from dlpagent.service.labelling import AssetLabel, LabelledRecord, Labeller, highest, sits_of
 from dlpagent.service.labelling_state import asset_labels, is_state
 from dlpagent.service.lineage import Basis, LineageWriter, file_of
@@ -103,7 +103,8 @@ class Shown:
 
 @dataclass(slots=True)
 class Labelling:
-    """A run of the command. done: the assets labelled so far; notes: what is said at the end."""
+    """A run of the command. done: the assets labelled so far; notes: what is said at the end; left_out:
+    files of which no labelled copy can be made."""
 
     wanted: Wanted
     home: Home
@@ -114,6 +115,8 @@ class Labelling:
     ceiling: int | None = None
     done: list[AssetLabel] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: int = 0
+    _copies: set[Path] = field(default_factory=set)
 
     def run(self, *, with_records: bool) -> Iterator[Shown]:
         """Label everything; what is to be shown comes as it is known."""
@@ -138,7 +141,7 @@ class Labelling:
         """Incomplete beats a label that is too high, as everywhere."""
         if any(found.incomplete for found in self.done):
             return ExitCode.INCOMPLETE
-        if self.opinions and self.opinions.failed:
+        if self.left_out or (self.opinions and self.opinions.failed):
             return ExitCode.INCOMPLETE
         top = self.highest()
         if self.ceiling is not None and top and top.priority > self.ceiling:
@@ -164,7 +167,9 @@ class Labelling:
 
     def _sources(self, targets: tuple[str, ...], *, with_records: bool) -> Iterator[Shown]:
         opened = list(open_sources(targets, self.wanted.connector))
-        several = len(opened) > 1 or bool(self.wanted.write and self.wanted.write.is_dir())
+        folders = any(Path(target.removeprefix("file://")).is_dir() for target in targets)
+        into = bool(self.wanted.write and self.wanted.write.is_dir())
+        several = len(opened) > 1 or folders or into
         for source in opened:
             if isinstance(source, Unreachable):
                 yield self._asset(_lost(source.place, source.error))
@@ -221,15 +226,35 @@ class Labelling:
         return self.opinions.of(record.item, record.recommendation.label) if self.opinions else None
 
     def _copy_of(self, asset: Asset, *, several: bool) -> tuple[Path, Path] | None:
-        """Source and target of the labelled copy. Raises ConfigurationError when none can be made."""
+        """Source and target of the labelled copy; None for none. Among several files those that
+        cannot be labelled are noted. Raises ConfigurationError when the copy cannot be made."""
         if self.wanted.write is None:
             return None
-        source = file_of(asset.uri)
-        if source is None:
-            source = Path(asset.uri)  # named in the error
-        target = self.wanted.write / source.name if several else self.wanted.write
+        source = file_of(asset.uri) or Path(asset.uri)
+        if several and not can_be_labelled(source):
+            self.notes.append(f"no labelled copy of {source}: it is neither JSON Lines nor Parquet")
+            self.left_out += 1
+            return None
+        target = self.wanted.write / self._below(source) if several else self.wanted.write
         check_copy(source, target)
+        if target in self._copies:
+            raise ConfigurationError(
+                "two files would have the same copy",
+                where=str(target),
+                expected="files whose names differ",
+                found=str(source),
+                remedy="Name their folder instead, or label them one by one.",
+            )
+        self._copies.add(target)
         return source, target
+
+    def _below(self, source: Path) -> Path:
+        """The name of a copy: below the folder that was named, as the file is; else its own name."""
+        for target in self.wanted.targets:
+            folder = Path(target.removeprefix("file://")).resolve()
+            if folder.is_dir() and source.is_relative_to(folder):
+                return source.relative_to(folder)
+        return Path(source.name)
 
     def _write(self, source: Path, target: Path, rows: RowLabels) -> None:
         written = write_copy(source, target, rows)

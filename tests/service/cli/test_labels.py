@@ -179,6 +179,24 @@ def test_a_parquet_copy_has_a_column_more_and_everything_else_as_it_was(
     assert [one["existing"]["id"] for one in shown(out)[:-1]] == [SECRET] * 6
 
 
+def test_a_folder_is_copied_as_it_lies_and_what_cannot_be_labelled_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        (home / "corpus" / name).mkdir(parents=True)
+        (home / "corpus" / name / "t.jsonl").write_text(json.dumps(ROWS[0]))
+    code, _, _ = label(home, home / "corpus", "--write", home / "copies", capsys=capsys)
+    assert code == 0
+    for name in ("one", "two"):
+        assert "sensitivity_label" in (home / "copies" / name / "t.jsonl").read_text()
+    (home / "corpus" / "README.txt").write_text("about")
+    code, out, _ = label(home, home / "corpus", "--write", home / "copies", capsys=capsys)
+    assert (code, "no labelled copy of" in out) == (3, True)
+    both = [home / "corpus" / name / "t.jsonl" for name in ("one", "two")]
+    code, _, err = label(home, *both, "--write", home / "flat", capsys=capsys)
+    assert (code, "two files would have the same copy" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("name", "target", "word"),
     [
