@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import tempfile
@@ -28,6 +29,8 @@ from dlpagent.service.http.service import Service, Tenant
 MOST_FINDINGS, MOST_UNREAD = 10_000, 1_000
 AT_ONCE = 4
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,12}){1,2}$")
+# What it warns of names characters of the body.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 _limiter: dict[int, CapacityLimiter] = {}
 
 

@@ -1,0 +1,383 @@
+"""A typed client of the service: Client, and AsyncClient for an event loop.
+
+    from dlpagent.service.client import Client
+
+    with Client("https://dlp.example.org", key="dlpa_…") as client:
+        for result in client.classify(["my credit card is 4111 1111 1111 1111"]).results:
+            print([finding.sit.name for finding in result.findings])
+
+What comes back is checked against the types of dlpagent.service.http.values; what the service
+refuses is raised as ServiceError with the four parts of its problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from dlpagent.errors import DlpAgentError
+from dlpagent.service.http import values
+
+T = TypeVar("T")
+Texts = Sequence[str | values.TextItem]
+TIMEOUT_S = 60.0
+_LINES = "application/x-ndjson"
+
+
+class ServiceError(DlpAgentError):
+    """The service refused, or could not be reached. status: of HTTP; 0 when there was no answer.
+
+    kind: the problem's stable word, such as too-many. retry_after_s: how long to wait, if told.
+    """
+
+    def __init__(
+        self, what: str, *, status: int = 0, kind: str = "", retry_after_s: float | None = None,
+        **parts: str,
+    ) -> None:  # fmt: skip
+        self.status, self.kind, self.retry_after_s = status, kind, retry_after_s
+        super().__init__(what, **parts)
+
+
+class _Asked(msgspec.Struct):
+    """A request, and the type of its answer."""
+
+    method: str
+    path: str
+    answer: Any
+    body: Any = None
+    query: dict[str, Any] | None = None
+
+
+class Client:
+    """The service over HTTP. One connection pool; safe to share between threads.
+
+    key: an API key or a token of Entra ID. transport: another one of httpx, for tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.BaseTransport | None = None,
+        verify: Any = True,
+    ) -> None:
+        self._http = httpx.Client(
+            base_url=url, headers=_headers(key), timeout=timeout_s, transport=transport,
+            verify=verify,
+        )  # fmt: skip
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._http.close()
+
+    def classify(self, texts: Texts, min_confidence: int = 1) -> values.ClassifyResponse:
+        """What is in texts, in order."""
+        return self._ask(_classify(texts, min_confidence))
+
+    def classify_lines(self, items: Iterable[values.TextItem]) -> Iterator[values.TextResult]:
+        """Results while items are still being sent. Raises ServiceError at a line that is refused."""
+        body = (msgspec.json.encode(item) + b"\n" for item in items)
+        try:
+            with self._http.stream(
+                "POST", "/v1/classify", content=body, headers={"Content-Type": _LINES}
+            ) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise _refused(answer)
+                for line in answer.iter_lines():
+                    yield _line(line)
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+
+    def classify_file(self, path: Path) -> values.FileResponse:
+        """What is in a file, read by the source that knows its shape."""
+        with path.open("rb") as file:
+            try:
+                answer = self._http.post("/v1/classify", files={"file": (path.name, file)})
+            except httpx.HTTPError as error:
+                raise _unreachable(error) from None
+        return _told(answer, values.FileResponse)
+
+    def decide(
+        self, items: Sequence[values.DecideItem], policy: str | None = None
+    ) -> values.DecideResponse:
+        """The label each item should carry, and the rules it violates."""
+        return self._ask(_decide(items, policy))
+
+    def redact(
+        self,
+        texts: Texts,
+        operator: values.Operator = "mask",
+        sits: Mapping[str, values.Operator] | None = None,
+        min_confidence: int = 1,
+    ) -> values.RedactResponse:
+        """Texts with marks in place of what was found."""
+        return self._ask(_redact(texts, operator, sits, min_confidence))
+
+    def packs(self) -> list[values.Pack]:
+        """The pack in use."""
+        return self._ask(_Asked("GET", "/v1/packs", list[values.Pack]))
+
+    def pack(self, ident: str) -> values.PackDetail:
+        """A pack and its SITs."""
+        return self._ask(_Asked("GET", f"/v1/packs/{quote(ident, safe='')}", values.PackDetail))
+
+    def policies(self) -> list[values.Policy]:
+        """The policies."""
+        return self._ask(_Asked("GET", "/v1/policies", list[values.Policy]))
+
+    def policy(self, ident: str) -> values.PolicyDetail:
+        """A policy, its rules and labels."""
+        path = f"/v1/policies/{quote(ident, safe='')}"
+        return self._ask(_Asked("GET", path, values.PolicyDetail))
+
+    def check_policy(self, yaml: str, *, simulate: bool = False) -> values.PolicyChecked:
+        """What is wrong with a policy, and what it would do."""
+        body = values.PolicyText(yaml=yaml, simulate=simulate)
+        return self._ask(_Asked("POST", "/v1/policies/check", values.PolicyChecked, body))
+
+    def findings(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """Newest findings of every asset; asset, sit, min_confidence and limit narrow them."""
+        return self._pages("/v1/findings", query)
+
+    def violations(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """Violations by id; asset and limit narrow them."""
+        return self._pages("/v1/violations", query)
+
+    def sweeps(self, **query: Any) -> list[dict[str, Any]]:
+        """Runs, the newest first."""
+        return self._ask(_Asked("GET", "/v1/sweeps", values.Page, query=query)).items
+
+    def api_keys(self) -> list[values.Key]:
+        """API keys, without the keys."""
+        return self._ask(_Asked("GET", "/v1/keys", values.Keys)).items
+
+    def create_key(self, name: str, role: Any, days: int | None = None) -> values.KeyMade:
+        """A new key, shown this once."""
+        body = values.KeyRequest(name=name, role=role, days=days)
+        return self._ask(_Asked("POST", "/v1/keys", values.KeyMade, body))
+
+    def revoke_key(self, ident: str) -> None:
+        """End a key."""
+        self._ask(_Asked("DELETE", f"/v1/keys/{quote(ident, safe='')}", None))
+
+    def is_ready(self) -> bool:
+        """Whether the service can work. False also when it does not answer."""
+        try:
+            return self._http.get("/readyz").is_success
+        except httpx.HTTPError:
+            return False
+
+    def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        after: str | None = None
+        while True:
+            more = query if after is None else {**query, "after": after}
+            page = self._ask(_Asked("GET", path, values.Page, query=more))
+            yield from page.items
+            if (after := page.next) is None:
+                return
+
+    def _ask(self, asked: _Asked) -> Any:
+        try:
+            answer = self._http.request(**_parts(asked))
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+        return _told(answer, asked.answer)
+
+
+class AsyncClient:
+    """The same for an event loop: what is asked most often."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+        verify: Any = True,
+    ) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=_headers(key), timeout=timeout_s, transport=transport,
+            verify=verify,
+        )  # fmt: skip
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._http.aclose()
+
+    async def classify(self, texts: Texts, min_confidence: int = 1) -> values.ClassifyResponse:
+        """See Client.classify."""
+        return await self._ask(_classify(texts, min_confidence))
+
+    async def decide(
+        self, items: Sequence[values.DecideItem], policy: str | None = None
+    ) -> values.DecideResponse:
+        """See Client.decide."""
+        return await self._ask(_decide(items, policy))
+
+    async def redact(
+        self,
+        texts: Texts,
+        operator: values.Operator = "mask",
+        sits: Mapping[str, values.Operator] | None = None,
+        min_confidence: int = 1,
+    ) -> values.RedactResponse:
+        """See Client.redact."""
+        return await self._ask(_redact(texts, operator, sits, min_confidence))
+
+    async def violations(self, **query: Any) -> AsyncIterator[dict[str, Any]]:
+        """See Client.violations."""
+        async for item in self._pages("/v1/violations", query):
+            yield item
+
+    async def findings(self, **query: Any) -> AsyncIterator[dict[str, Any]]:
+        """See Client.findings."""
+        async for item in self._pages("/v1/findings", query):
+            yield item
+
+    async def is_ready(self) -> bool:
+        """See Client.is_ready."""
+        try:
+            return (await self._http.get("/readyz")).is_success
+        except httpx.HTTPError:
+            return False
+
+    async def _pages(self, path: str, query: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        after: str | None = None
+        while True:
+            more = query if after is None else {**query, "after": after}
+            page = await self._ask(_Asked("GET", path, values.Page, query=more))
+            for item in page.items:
+                yield item
+            if (after := page.next) is None:
+                return
+
+    async def _ask(self, asked: _Asked) -> Any:
+        try:
+            answer = await self._http.request(**_parts(asked))
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+        return _told(answer, asked.answer)
+
+
+# --- what both say and understand -----------------------------------------------------------------
+
+
+def _classify(texts: Texts, min_confidence: int) -> _Asked:
+    body = values.ClassifyRequest(texts=list(texts), min_confidence=min_confidence)
+    return _Asked("POST", "/v1/classify", values.ClassifyResponse, body)
+
+
+def _decide(items: Sequence[values.DecideItem], policy: str | None) -> _Asked:
+    body = values.DecideRequest(items=list(items), policy=policy)
+    return _Asked("POST", "/v1/decide", values.DecideResponse, body)
+
+
+def _redact(
+    texts: Texts,
+    operator: values.Operator,
+    sits: Mapping[str, values.Operator] | None,
+    min_confidence: int,
+) -> _Asked:
+    body = values.RedactRequest(
+        texts=list(texts), operator=operator, sits=dict(sits or {}), min_confidence=min_confidence
+    )
+    return _Asked("POST", "/v1/redact", values.RedactResponse, body)
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    return {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+
+
+def _parts(asked: _Asked) -> dict[str, Any]:
+    parts: dict[str, Any] = {"method": asked.method, "url": asked.path, "params": asked.query}
+    if asked.body is not None:
+        parts["content"] = msgspec.json.encode(asked.body)
+        parts["headers"] = {"Content-Type": "application/json"}
+    return parts
+
+
+def _told(answer: httpx.Response, kind: Any) -> Any:
+    if answer.is_error:
+        raise _refused(answer)
+    if kind is None:
+        return None
+    try:
+        return msgspec.json.decode(answer.content, type=kind)
+    except msgspec.DecodeError:
+        raise ServiceError(
+            "the answer is not one of this service", status=answer.status_code,
+            where=str(answer.request.url.copy_with(query=None)),
+            remedy="See that client and service are of the same version.",
+        ) from None  # fmt: skip
+
+
+def _line(line: str) -> values.TextResult:
+    try:
+        return msgspec.json.decode(line, type=values.TextResult)
+    except msgspec.DecodeError:
+        body = msgspec.json.decode(line)
+        raise ServiceError(
+            body.get("title", "a line was refused"), status=body.get("status", 0),
+            kind=body.get("type", ""), where=f"line {body.get('line', '?')}",
+            expected=body.get("expected", ""),
+        ) from None  # fmt: skip
+
+
+def _refused(answer: httpx.Response) -> ServiceError:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    body = body if isinstance(body, dict) else {}
+    wait = answer.headers.get("retry-after", "")
+    return ServiceError(
+        str(body.get("title") or body.get("error") or answer.reason_phrase),
+        status=answer.status_code,
+        kind=str(body.get("type", "")),
+        retry_after_s=float(wait) if wait.isdigit() else None,
+        **{name: str(body.get(name, "")) for name in ("where", "expected", "found", "remedy")},
+    )
+
+
+def _unreachable(error: httpx.HTTPError) -> ServiceError:
+    """Its message may name the address only; a query is none of the log's business."""
+    try:
+        where = str(error.request.url.copy_with(query=None))
+    except RuntimeError:
+        where = ""
+    return ServiceError(
+        "the service cannot be reached", where=where, found=type(error).__name__,
+        remedy="See that it runs, and that address and certificate are right.",
+    )  # fmt: skip
