@@ -169,10 +169,54 @@ def swept(place: Path, source: Memory, policy: Policy | None, verdicts: list[Ver
     return state
 
 
+def _part(text: str, **said: Any) -> dict[str, Any]:
+    return {"text": text, "role": None, "actor_id": None, "app": None, "labels": None, **said}
+
+
+def _rule(**said: Any) -> dict[str, Any]:
+    found = {"sit": A, "min_confidence": 1}
+    return {"severity": "low", "locations": ["any"], "conditions": found, **said}
+
+
+# Records that differ in one thing only, and a rule that asks for each of these things.
+DIFFERING = [
+    [_part("A85k1")],
+    [_part("A85k1", actor_id="ann")],
+    [_part("A85k1", actor_id="svc-test-1")],
+    [_part("A85k1", role="user")],
+    [_part("A85k1", role="assistant")],
+    [_part("A85k1", role="user"), _part("B75k3", role="upload")],
+    [_part("A85k1", app="ChatGPT")],
+    [_part("A85k1", app="Own")],
+    [_part("A85k1", labels=[LABELS[0]])],
+    [_part("A85k1", labels=[LABELS[0]]), _part("no", labels=[LABELS[1]])],
+    [_part("no", labels=[LABELS[1]])],
+    [_part("no", labels=[FOREIGN], actor_id="ann", role="user")],
+    [_part("no")],
+]
+ASKING = [
+    _rule(users={"include": ["a*"]}),
+    _rule(users={"exclude": ["svc-*"]}),
+    _rule(locations=["prompt"]),
+    _rule(locations=["response"]),
+    _rule(locations=["upload"]),
+    _rule(apps={"include": ["*gpt*"]}),
+    _rule(locations=["chatgpt"]),
+    _rule(locations=["other-ai-app"]),
+    _rule(conditions={"label": LABELS[0]}),
+    _rule(conditions={"label": "none"}),
+    _rule(conditions={"label": "unknown"}, users={"include": ["ann"]}),
+    _rule(conditions={"and": [{"label": LABELS[0]}, {"label": LABELS[1]}]}),
+    _rule(conditions={"not": {"sit": A}}),
+]
+
+
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(
     assets=ASSETS, policy=POLICIES, hidden=st.sets(st.sampled_from(["k1", "k2", "k3"]), max_size=2)
 )
+@example(assets=[("chat_log", "record", None, DIFFERING)], policy=(ASKING, []), hidden=set())
+@example(assets=[("stream", "record", "Own", DIFFERING)], policy=(ASKING, []), hidden={"k1"})
 @example(  # a record whose only finding is suppressed and that carries a label is still decided on
     assets=[("chat_log", "record", None, [[{"text": "A85k1", "role": None, "actor_id": None,
                                             "app": None, "labels": [LABELS[0]]}]])],
