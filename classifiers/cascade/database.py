@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.int64]
 Wanted = tuple[bytes, int]
 """A pattern with its Hyperscan flags."""
 
+DatabaseError: type[Exception] = hyperscan.error
 CASELESS = int(hyperscan.HS_FLAG_CASELESS)
 _MAGIC = b"dlpagent cascade 1\n"
 _NONE: Ints = np.empty(0, dtype=np.int64)

@@ -5,12 +5,18 @@ Everything here errs towards "possible"; the reference evaluator decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dlpagent.classifiers.cascade.automaton import TooLarge, automaton_of
-from dlpagent.classifiers.cascade.database import CASELESS, Database, Wanted, accepted
+from dlpagent.classifiers.cascade.database import (
+    CASELESS,
+    Database,
+    DatabaseError,
+    Wanted,
+    accepted,
+)
 from dlpagent.classifiers.cascade.keywords import Written, pieces_of, written_of
 from dlpagent.classifiers.cascade.literals import literal, literals_of, rate
 from dlpagent.classifiers.cascade.printer import cut, scannable
@@ -219,7 +225,7 @@ def _masks(condition: Condition, pack: Pack, bits: dict[str, int]) -> Iterable[f
 # --- triggers -----------------------------------------------------------------------------------
 
 
-def _assembled(  # noqa: C901, PLR0912, PLR0915 - one pass that sorts expressions into kinds
+def _assembled(
     pack: Pack,
     found: dict[str, _Expression],
     words: dict[str, _Expression],
@@ -229,47 +235,19 @@ def _assembled(  # noqa: C901, PLR0912, PLR0915 - one pass that sorts expression
     cache: Path | None,
 ) -> Plan:
     expressions = list(found.items())
-    notes: list[tuple[str, str]] = []
     for pattern, item in expressions:
         _analyse(pattern, item)
-    printed = {
-        number: (scannable(item.node), 0)
-        for number, (_, item) in enumerate(expressions)
-        if item.node is not None
-    }
-    usable = accepted(list(dict.fromkeys(printed.values())), cache)
-    # a pattern too large for Hyperscan may fit when its long repeats are counted less exactly
-    refused = {number for number, wanted in printed.items() if wanted not in usable}
-    for number in refused:
-        node = expressions[number][1].node
-        if node is not None:
-            printed[number] = (scannable(node, FEW_COPIES), 0)
-    if refused:
-        usable |= accepted([printed[number] for number in sorted(refused)], cache)
-    grouped: dict[_Key, list[int]] = {}
-    singles: dict[Wanted, list[int]] = {}
-    always: list[int] = []
-    families: dict[tuple[str, ...], int] = {}
-    for number, (_, item) in enumerate(expressions):
-        if number not in printed or printed[number] not in usable:
-            always.append(number)
-            notes.append(
-                (item.elements[0], "nothing is known of its matches; every text is evaluated")
-            )
-        elif item.literals:
-            family = families.setdefault(item.literals, len(SHAPES) + len(families))
-            key = _Key(family, _reach(item.node), all(needs for _, needs in item.users))
-            grouped.setdefault(key, []).append(number)
-        elif item.shapes:
-            for shape in item.shapes:
-                key = _Key(shape, _reach(item.node), all(needs for _, needs in item.users))
-                grouped.setdefault(key, []).append(number)
-        elif worded := _worded(pack, item, lists):
-            literals, members = worded
-            family = families.setdefault(literals, len(SHAPES) + len(families))
-            grouped.setdefault(_Key(family, None, True, members), []).append(number)
-        else:
-            singles.setdefault(printed[number], []).append(number)
+    made = _Made(cache)
+    printed, kinds = _usable(pack, expressions, lists, made)
+    grouped, singles, families = kinds.grouped, kinds.singles, kinds.families
+    always = kinds.always
+    notes = [
+        (
+            expressions[number][1].elements[0],
+            "nothing is known of its matches; every text is evaluated",
+        )
+        for number in always
+    ]
     primary_terms: dict[Wanted, list[int]] = {}
     primary_words: list[int] = []
     for number, (name, item) in enumerate(words.items(), start=len(expressions)):
@@ -305,13 +283,13 @@ def _assembled(  # noqa: C901, PLR0912, PLR0915 - one pass that sorts expression
         literal_families=tuple(
             tuple(number for family, number in families.items() if text in family) for text in texts
         ),
-        singles=Database(tuple(single_order), cache),
+        singles=made.database(tuple(single_order)),
         single_expressions=tuple(tuple(singles[wanted]) for wanted in single_order),
         terms=Database(tuple(sorted(primary_terms)), cache),
         term_expressions=tuple(tuple(numbers) for _, numbers in sorted(primary_terms.items())),
         words=tuple(primary_words),
         groups=tuple(
-            _group(key, numbers, printed, expressions, cache)
+            _group(key, numbers, printed, expressions, made)
             for key, numbers in sorted(
                 grouped.items(), key=lambda item: (item[0].shape, str(item[0]))
             )
@@ -346,6 +324,102 @@ def _assembled(  # noqa: C901, PLR0912, PLR0915 - one pass that sorts expression
         killable=tuple(name for name in sorted(pack.elements) if _is_killable(pack, name)),
         notes=tuple(notes),
     )
+
+
+@dataclass(slots=True)
+class _Kinds:
+    """Numbers of expressions by how they are looked for. always: those of which nothing is known."""
+
+    grouped: dict[_Key, list[int]] = field(default_factory=dict)
+    singles: dict[Wanted, list[int]] = field(default_factory=dict)
+    families: dict[tuple[str, ...], int] = field(default_factory=dict)
+    always: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Made:
+    """Databases already made, by their patterns: what is tried is what will be scanned with."""
+
+    cache: Path | None
+    _known: dict[tuple[Wanted, ...], Database] = field(default_factory=dict)
+
+    def database(self, patterns: tuple[Wanted, ...]) -> Database:
+        return self._known.setdefault(patterns, Database(patterns, self.cache))
+
+    def refused(self, patterns: tuple[Wanted, ...]) -> frozenset[Wanted]:
+        """Those that Hyperscan does not take. To ask for each alone costs as much as all the rest."""
+        try:
+            self.database(patterns).ready()
+        except DatabaseError:
+            bad = frozenset(patterns) - accepted(patterns, self.cache)
+            if not bad:
+                raise
+            return bad
+        return frozenset()
+
+
+def _usable(
+    pack: Pack, expressions: list[tuple[str, _Expression]], lists: Sequence[str], made: _Made
+) -> tuple[dict[int, Wanted], _Kinds]:
+    """What is scanned for of each expression that can be, and how."""
+    nodes = {
+        number: item.node for number, (_, item) in enumerate(expressions) if item.node is not None
+    }
+    printed: dict[int, Wanted] = {number: (scannable(node), 0) for number, node in nodes.items()}
+    tried: set[int] = set()
+    while True:
+        kinds = _kinds(pack, expressions, printed, lists)
+        together = [
+            tuple(printed[number] for number in part)
+            for numbers in kinds.grouped.values()
+            for part in _parts(numbers, printed)
+        ]
+        asked = [made.refused(one) for one in (*together, tuple(sorted(kinds.singles)))]
+        refused = frozenset().union(*asked)
+        if not refused:
+            return printed, kinds
+        for number in [one for one, wanted in printed.items() if wanted in refused]:
+            del printed[number]
+            if number not in tried:
+                # what is too large may fit when its long repeats are counted less exactly
+                tried.add(number)
+                printed[number] = (scannable(nodes[number], FEW_COPIES), 0)
+
+
+def _parts(numbers: Sequence[int], printed: Mapping[int, Wanted]) -> tuple[tuple[int, ...], ...]:
+    """Expressions of a group as they are scanned for together."""
+    order = sorted(numbers, key=lambda number: printed[number])
+    return tuple(
+        tuple(order[first : first + MAX_TOGETHER]) for first in range(0, len(order), MAX_TOGETHER)
+    )
+
+
+def _kinds(
+    pack: Pack,
+    expressions: list[tuple[str, _Expression]],
+    printed: Mapping[int, Wanted],
+    lists: Sequence[str],
+) -> _Kinds:
+    kinds = _Kinds()
+    families, grouped = kinds.families, kinds.grouped
+    for number, (_, item) in enumerate(expressions):
+        if number not in printed:
+            kinds.always.append(number)
+        elif item.literals:
+            family = families.setdefault(item.literals, len(SHAPES) + len(families))
+            key = _Key(family, _reach(item.node), all(needs for _, needs in item.users))
+            grouped.setdefault(key, []).append(number)
+        elif item.shapes:
+            for shape in item.shapes:
+                key = _Key(shape, _reach(item.node), all(needs for _, needs in item.users))
+                grouped.setdefault(key, []).append(number)
+        elif worded := _worded(pack, item, lists):
+            literals, members = worded
+            family = families.setdefault(literals, len(SHAPES) + len(families))
+            grouped.setdefault(_Key(family, None, True, members), []).append(number)
+        else:
+            kinds.singles.setdefault(printed[number], []).append(number)
+    return kinds
 
 
 def _is_killable(pack: Pack, name: str) -> bool:
@@ -460,24 +534,19 @@ def _group(
     numbers: list[int],
     printed: dict[int, Wanted],
     expressions: list[tuple[str, _Expression]],
-    cache: Path | None,
+    made: _Made,
 ) -> Group:
     needs = set(key.members)
     if key.is_weak and not needs:
         for number in numbers:
             for _, masks in expressions[number][1].users:
                 needs |= masks[0]
-    order = sorted(numbers, key=lambda number: printed[number])
-    parts = tuple(
-        tuple(order[first : first + MAX_TOGETHER]) for first in range(0, len(order), MAX_TOGETHER)
-    )
+    parts = _parts(numbers, printed)
     return Group(
         shape=key.shape,
         reach=key.reach,
         needs=tuple(sorted(needs)),
         worded=bool(key.members),
-        databases=tuple(
-            Database(tuple(printed[number] for number in part), cache) for part in parts
-        ),
+        databases=tuple(made.database(tuple(printed[number] for number in part)) for part in parts),
         expressions=parts,
     )
