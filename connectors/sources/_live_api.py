@@ -11,7 +11,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -103,7 +103,7 @@ class LiveApi:
     def _ask(self, method: str, path: str, query: Mapping[str, Any] | None) -> Reply:
         url = path if "://" in path else self.base_url + path
         where = url.split("?", maxsplit=1)[0]
-        if _origin(url) != self._origin:
+        if not self._is_here(url):
             raise SourceError(
                 "names a next page on another host",
                 where=self.base_url,
@@ -128,6 +128,12 @@ class LiveApi:
             if attempt + 1 < _TRIES:
                 _wait(_FIRST_WAIT_S * 2**attempt if wait is None else wait)
         raise _gave_up(where, found)
+
+    def _is_here(self, url: str) -> bool:
+        try:
+            return _origin(url) == self._origin
+        except ConfigurationError:  # what a page says is no setting of ours
+            return False
 
     def _sent(
         self, method: str, url: str, query: Mapping[str, Any] | None
@@ -172,7 +178,7 @@ class LiveApi:
 
 def each_page(
     api: LiveApi, path: str, query: Mapping[str, Any], link_of: Callable[[Reply], str | None]
-) -> Any:
+) -> Iterator[Any]:
     """The values of the pages that begin at a path, until link_of says there is no next one.
 
     Raises SourceError for a page that names itself as the next.

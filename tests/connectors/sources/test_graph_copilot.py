@@ -260,10 +260,17 @@ def test_a_wait_of_hours_is_told_and_not_waited_for(tenant: Tenant) -> None:
         rows_of(source(tenant))
 
 
-def test_a_next_page_on_another_host_is_not_followed(tenant: Tenant) -> None:
+@pytest.mark.parametrize(
+    "link",
+    ["https://graph.example.com/v1.0/users", "http://localhost/v1.0/users", "https://[/x",
+     "file:///etc/passwd", "https://ada:secret@localhost/v1.0/users"],
+)  # fmt: skip
+def test_a_next_page_on_another_host_is_not_followed(tenant: Tenant, link: str) -> None:
     api = _live_api.LiveApi(tenant.url, ca_file=str(tenant.ca_file))
+    asked = len(tenant.asked)
     with pytest.raises(SourceError, match="another host"):
-        api.get("https://graph.example.com/v1.0/users")
+        api.get(link)
+    assert len(tenant.asked) == asked
     api.close()
 
 
