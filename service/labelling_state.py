@@ -11,8 +11,9 @@ from pathlib import Path
 from dlpagent.labels.decide import PolicyDecider
 from dlpagent.labels.policy import Policy
 from dlpagent.service.labelling import AssetLabel, Gathered
-from dlpagent.service.simulating import outcomes
+from dlpagent.service.simulating import asset_outcome, record_outcomes
 from dlpagent.state import State
+from dlpagent.state.fact_rows import reading_with_facts
 from dlpagent.state.readings import Reading, latest_readings
 from dlpagent.violations import Recommendation, Tally
 
@@ -25,26 +26,23 @@ def asset_labels(state: State, policy: Policy) -> Iterator[AssetLabel]:
 
 
 def _of(state: State, policy: Policy, decider: PolicyDecider, reading: Reading) -> AssetLabel:
-    asset, counters = reading.asset, reading.progress.counters
-    gathered = Gathered(records=counters.records)
+    counters, hidden = reading.progress.counters, state.suppressions()
+    gathered = Gathered(records=counters.records, carried=set(counters.carried))
     whole: Recommendation | None = None
     tallies: tuple[Tally, ...] = ()
     unsure = 0
-    for outcome in outcomes(state, policy, [reading]):
-        found = outcome.recommendation
-        if outcome.item.level == "asset":
-            whole, tallies = found, outcome.item.tallies
-        elif found is not None:
-            gathered.add(outcome.item.record_id, found, {})
-        else:
-            unsure += bool(counters.carried)
-    carried = decider.stamps(tuple(sorted(counters.carried))).highest
-    if whole is None and carried and carried.label:
-        text = f"Some of its records carry {carried.label.name}."
-        whole = Recommendation(carried.label, carried.label, text, ())
-    gathered.carried = set(counters.carried)
-    result = gathered.result(asset, whole, tallies)
-    return _with_gaps(result, reading, unsure)
+    # older states do not know which record carries which label
+    run_id, uri = reading.progress.run_id, reading.asset.uri
+    is_known = reading_with_facts(state.database, run_id, uri) is not None
+    if not reading.pruned:
+        for outcome in record_outcomes(state, policy, reading, hidden):
+            if outcome.recommendation:
+                gathered.add(outcome.item.record_id, outcome.recommendation, {})
+            elif not is_known:
+                unsure += bool(counters.carried)
+        of_all = asset_outcome(state, decider, reading, hidden)
+        whole, tallies = of_all.recommendation, of_all.item.tallies
+    return _with_gaps(gathered.result(reading.asset, whole, tallies), reading, unsure)
 
 
 def _with_gaps(found: AssetLabel, reading: Reading, unsure: int) -> AssetLabel:

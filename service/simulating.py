@@ -98,15 +98,29 @@ def outcomes(
             continue
         levels = decider.levels(reading.asset)
         if "record" in levels:
-            kept = reading_with_facts(state.database, reading.progress.run_id, reading.asset.uri)
-            if kept is not None:
-                yield from _known_records(state, decider, reading, kept, hidden)
-            else:
-                yield from _of_records(state, policy, reading, hidden)
+            yield from record_outcomes(state, policy, reading, hidden)
         if "asset" in levels:
-            item = _asset_item(state, reading, hidden)
-            decision = decider.decide(item)
-            yield Outcome(item, decision.fired, (), decision.recommendation)
+            yield asset_outcome(state, decider, reading, hidden)
+
+
+def record_outcomes(
+    state: State, policy: Policy, reading: Reading, hidden: Suppressions
+) -> Iterator[Outcome]:
+    """The records of one asset that have findings or labels, whether or not the policy asks for them."""
+    kept = reading_with_facts(state.database, reading.progress.run_id, reading.asset.uri)
+    if kept is not None:
+        yield from _known_records(state, PolicyDecider(policy), reading, kept, hidden)
+    else:
+        yield from _of_records(state, policy, reading, hidden)
+
+
+def asset_outcome(
+    state: State, decider: PolicyDecider, reading: Reading, hidden: Suppressions
+) -> Outcome:
+    """One asset as a whole."""
+    item = _asset_item(state, reading, hidden)
+    decision = decider.decide(item)
+    return Outcome(item, decision.fired, (), decision.recommendation)
 
 
 def _gaps(state: State, reading: Reading) -> Iterator[str]:

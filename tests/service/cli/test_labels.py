@@ -41,6 +41,7 @@ ROWS: list[dict[str, Any]] = [
     {"id": "b", "text": "nothing at all", "n": 0.25},
     {"id": "c", "text": f"visa card {CARDS[1]} exp 10/29", "msip_labels": MANUAL},
     {"id": "d", "text": "nothing at all", "sensitivity_label": "General"},
+    {"id": "e", "text": "write to ann.lee@contoso.example"},
 ]
 
 
@@ -89,7 +90,7 @@ def test_a_corpus_gets_the_highest_label_of_its_records_and_of_all_of_it(
     }  # fmt: skip
     assert "a person must raise it" in records[1]["reason"]
     # two cards are in no record and in the corpus
-    assert (asset["label"]["name"], asset["raised_by"], asset["records"]) == ("Higher", [""], 4)
+    assert (asset["label"]["name"], asset["raised_by"], asset["records"]) == ("Higher", [""], 5)
     assert asset["labels"] == {"Secret": 2, "General": 1}
 
 
@@ -248,6 +249,9 @@ def test_a_state_gives_the_labels_that_its_findings_call_for(
     code, out, _ = label(home, state, "--format", "jsonl", capsys=capsys)
     (asset,) = shown(out)
     assert (code, asset["label"]["name"]) == (0, "Higher")
+    assert asset["labels"] == {"Secret": 2, "General": 1}
+    _, out, _ = label(home, home / "train.jsonl", "--format", "jsonl", capsys=capsys)
+    assert shown(out) == [asset]  # as if the data had been read again
     code, _, err = label(home, state, "--lineage", home / "m.json", capsys=capsys)
     assert (code, "needs the data itself" in err) == (2, True)
 
