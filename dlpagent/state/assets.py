@@ -13,6 +13,7 @@ from dlpagent.records import Asset, Checkpoint
 from dlpagent.state import leases
 from dlpagent.state.database import Database
 from dlpagent.state.model import AssetProgress, Counters, Lease
+from dlpagent.state.register import enter, entry_id, entry_of
 from dlpagent.state.sql import insert_new, insert_or_update
 from dlpagent.state.tables import (
     assets,
@@ -239,9 +240,11 @@ def _store_assets(connection: Connection, db: Database, found: Sequence[Asset]) 
             "app": asset.app,
             "first_seen": now,
             "last_seen": now,
+            "entry_id": entry_id(*entry_of(asset)),
         }
         for asset in found
     ]
+    enter(connection, map(entry_of, found), now)
     insert_or_update(connection, assets, rows, keep=frozenset({"first_seen"}))
 
 

@@ -15,6 +15,7 @@ from dlpagent.state.database import Database
 from dlpagent.state.leases import has_ended
 from dlpagent.state.model import Run, RunStatus
 from dlpagent.state.owner import Owner, is_dead, this_process
+from dlpagent.state.register import enter_pack
 from dlpagent.state.tables import leases, runs
 from dlpagent.violations import PolicyRef
 
@@ -31,6 +32,7 @@ def begin_run(
     """Store a new running run and return its id."""
     run_id = str(uuid.uuid4())
     with db.write() as connection:
+        enter_pack(connection, pack, db.moment())
         connection.execute(
             runs.insert().values(
                 run_id=run_id,

@@ -16,6 +16,7 @@ from dlpagent.service.cli import (
     evals,
     explain,
     hook,
+    inventory,
     labels,
     mcp,
     policies,
@@ -75,6 +76,7 @@ app.command("serve")(serve.serve)
 app.add_typer(serve.keys_app, name="keys")
 app.add_typer(violations.app, name="violations")
 app.add_typer(audit.app, name="audit")
+app.add_typer(inventory.app, name="inventory")
 app.command("bench")(bench.bench)
 
 
