@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from dlpagent.service.console import signing_in, triaging, tuning, watching, workbench
+from dlpagent.service.console import signing_in, stocktaking, triaging, tuning, watching, workbench
 
-ROUTES = (*signing_in.ROUTES, *watching.ROUTES, *triaging.ROUTES, *workbench.ROUTES, *tuning.ROUTES)
+ROUTES = (
+    *signing_in.ROUTES,
+    *watching.ROUTES,
+    *triaging.ROUTES,
+    *stocktaking.ROUTES,
+    *workbench.ROUTES,
+    *tuning.ROUTES,
+)
