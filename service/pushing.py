@@ -17,6 +17,7 @@ from dlpagent.ports import Sink
 from dlpagent.service.sink_spec import SinkSpec
 from dlpagent.service.sweep_file import read_sweep_file
 from dlpagent.state import State, open_state
+from dlpagent.state.audit import local_actor
 
 _REASONS_SHOWN = 10
 
@@ -59,12 +60,14 @@ def push(request: PushRequest) -> tuple[Pushed, dict[str, Any]]:
             sinks[spec.name] = spec.open()
             stack.callback(sinks[spec.name].close)
         state = stack.enter_context(existing_state(settings.state, request.file))
+        state.end_expired()
         added = requeued = 0
+        actor = local_actor()
         for name in sinks:
             if request.since is not None:
-                added += state.enqueue_since(name, request.since)
+                added += state.enqueue_since(name, request.since, actor)
             if request.dead_letters:
-                requeued += state.requeue_dead(name)
+                requeued += state.requeue_dead(name, actor)
         delivered = drain(state, sinks, at_once=True, retry=Retry(patience=request.wait_s))
         pushed = Pushed(added, requeued, _with_dead(delivered, state, sinks))
         return pushed, standing(state, list(sinks))

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from dlpagent.state.audit import record_act
 from dlpagent.state.database import Database
 from dlpagent.state.leases import has_ended
 from dlpagent.state.model import OutboxRow, Outcome
@@ -231,8 +232,11 @@ def pending_of(db: Database, sinks_asked: Sequence[str]) -> int:
         return connection.scalar(query) or 0
 
 
-def requeue_dead(db: Database, sink: str | None = None) -> int:
-    """Make dead letters pending again, with all their tries; of one sink if given."""
+def requeue_dead(db: Database, sink: str | None = None, actor: str | None = None) -> int:
+    """Make dead letters pending again, with all their tries; of one sink if given.
+
+    actor: who asked for it (dlpagent.state.audit); when there were any it is an act in the log.
+    """
     statement = (
         update(outbox)
         .where(outbox.c.status == "dead")
@@ -241,11 +245,17 @@ def requeue_dead(db: Database, sink: str | None = None) -> int:
     if sink is not None:
         statement = statement.where(outbox.c.sink == sink)
     with db.write() as connection:
-        return connection.execute(statement).rowcount
+        many = connection.execute(statement).rowcount
+        if many and actor is not None:
+            told = {"dead_letters": many}
+            record_act(connection, actor, "push.dead_letters", sink or "*", told, clock=db.clock)
+        return many
 
 
-def enqueue_since(db: Database, sink: str, since: datetime) -> int:
+def enqueue_since(db: Database, sink: str, since: datetime, actor: str | None = None) -> int:
     """Give a sink the stored events from a time (UTC) on that it never had; returns how many.
+
+    actor: who asked for it; when there were any it is an act in the audit log.
 
     Left out are events of violations of which the sink has a later one: an event tells the whole
     state of its violation, and an older one behind a newer one would be out of order.
@@ -275,4 +285,8 @@ def enqueue_since(db: Database, sink: str, since: datetime) -> int:
     with db.write() as connection:
         # Without the option, PostgreSQL's driver does not count the rows of an insert.
         counting = insert(outbox).inline().execution_options(preserve_rowcount=True)
-        return connection.execute(counting.from_select(columns, chosen)).rowcount
+        many = connection.execute(counting.from_select(columns, chosen)).rowcount
+        if many and actor is not None:
+            told = {"events": many, "since": moment(since)}
+            record_act(connection, actor, "push.since", sink, told, clock=db.clock)
+        return many

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from dlpagent.errors import BusyError, StateError
 from dlpagent.findings import PackRef
+from dlpagent.state.audit import local_actor, record_act
 from dlpagent.state.database import Database
 from dlpagent.state.leases import has_ended
 from dlpagent.state.model import Run, RunStatus
@@ -33,6 +34,7 @@ def begin_run(
     run_id = str(uuid.uuid4())
     with db.write() as connection:
         enter_pack(connection, pack, db.moment())
+        _note_changes(connection, db, job, pack, policy)
         connection.execute(
             runs.insert().values(
                 run_id=run_id,
@@ -52,6 +54,24 @@ def begin_run(
             )
         )
     return run_id
+
+
+def _note_changes(
+    connection: Connection, db: Database, job: str, pack: PackRef, policy: PolicyRef | None
+) -> None:
+    """Record as acts that a job is run under another policy or pack than before."""
+    last = select(runs).where(runs.c.job == job).order_by(runs.c.seq.desc()).limit(1)
+    row = connection.execute(last).first()
+    if row is None:
+        return
+    ours = (policy.id, policy.name, policy.version) if policy else (None, None, None)
+    theirs = (row.policy_id, row.policy_name, row.policy_version)
+    used = (row.pack_id, row.pack_version, row.pack_hash)
+    using = (pack.id, pack.version, pack.hash)
+    for name, before, after in (("policy", theirs, ours), ("pack", used, using)):
+        if before != after:
+            told = {"before": list(before), "after": list(after)}
+            record_act(connection, local_actor(), f"{name}.change", job, told, clock=db.clock)
 
 
 def resume_run(db: Database, run_id: str) -> Run:

@@ -290,13 +290,16 @@ class State:
         """Events that sinks will not take, oldest first."""
         return queries.dead_letters(self.database, sink, limit)
 
-    def requeue_dead(self, sink: str | None = None) -> int:
-        """Let dead letters be tried again; returns how many."""
-        return outbox_rows.requeue_dead(self.database, sink)
+    def requeue_dead(self, sink: str | None = None, actor: str | None = None) -> int:
+        """Let dead letters be tried again; returns how many. actor: for the audit log."""
+        return outbox_rows.requeue_dead(self.database, sink, actor)
 
-    def enqueue_since(self, sink: str, since: datetime) -> int:
-        """Give a sink stored events from a time (UTC) on that it never had; returns how many."""
-        return outbox_rows.enqueue_since(self.database, sink, since)
+    def enqueue_since(self, sink: str, since: datetime, actor: str | None = None) -> int:
+        """Give a sink stored events from a time (UTC) on that it never had; returns how many.
+
+        actor: for the audit log.
+        """
+        return outbox_rows.enqueue_since(self.database, sink, since, actor)
 
 
 def _uri(asset: Asset | str) -> str:
