@@ -20,7 +20,7 @@ from dlpagent.classifiers.cascade.database import (
 from dlpagent.classifiers.cascade.keywords import Written, pieces_of, written_of
 from dlpagent.classifiers.cascade.literals import literal, literals_of, rate
 from dlpagent.classifiers.cascade.printer import cut, scannable
-from dlpagent.classifiers.cascade.shapes import SHAPES, scanned, shapes_of
+from dlpagent.classifiers.cascade.shapes import NUMBERS, SHAPES, scanned, shapes_of
 from dlpagent.classifiers.cascade.syntax import Node, Unreadable, least, parse, width
 from dlpagent.classifiers.regex_syntax import Untranslatable, translate
 from dlpagent.classifiers.regexes import JailedMatcher, matcher
@@ -80,7 +80,8 @@ class Plan:
     """What the scanner works with. Numbers: expressions, then primary keyword lists, then expressions
     that only support, counted from 0.
 
-    shapes, literals and singles are scanned for in all text. A family is a set of literals of which
+    shapes, literals and singles are scanned for in all text; numbers are shapes
+    that numpy looks for (numbers.py). A family is a set of literals of which
     a match holds one, numbered behind the shapes; single_expressions are scanned for as they are.
     terms: those of keyword lists that are primary elements; words are the numbers of such lists.
     supporting: the expressions of all supports. keywords are those of every list in use;
@@ -94,6 +95,7 @@ class Plan:
 
     shapes: Database
     shape_numbers: tuple[int, ...]
+    numbers: tuple[int, ...]
     literals: Database
     literal_families: tuple[tuple[int, ...], ...]
     singles: Database
@@ -274,11 +276,13 @@ def _assembled(
             for mask in needs:
                 masks.setdefault(mask, len(masks))
     single_order = sorted(singles)
-    used = sorted({key.shape for key in grouped if key.shape < len(SHAPES)})
+    every = sorted({key.shape for key in grouped if key.shape < len(SHAPES)})
+    used = [number for number in every if number not in NUMBERS]
     texts = sorted({text for family in families for text in family})
     return Plan(
         shapes=Database(tuple((scanned(number).encode(), 0) for number in used), cache),
         shape_numbers=tuple(used),
+        numbers=tuple(number for number in every if number in NUMBERS),
         literals=Database(tuple((literal(text), CASELESS) for text in texts), cache),
         literal_families=tuple(
             tuple(number for family, number in families.items() if text in family) for text in texts

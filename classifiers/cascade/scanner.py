@@ -8,6 +8,7 @@ import numpy as np
 
 from dlpagent.classifiers.cascade.database import Ints
 from dlpagent.classifiers.cascade.keywords import flattened
+from dlpagent.classifiers.cascade.numbers import numbers_in
 from dlpagent.classifiers.cascade.plan import Group
 from dlpagent.classifiers.cascade.ragged import NONE, distinct
 from dlpagent.classifiers.cascade.rows import Rows, windows_of
@@ -93,7 +94,11 @@ def _triggers(tables: Tables, rows: Rows) -> _Found:
     numbers, ends = tables.plan.shapes.scan(rows.data)
     literals, places = tables.plan.literals.scan(rows.data)
     hits, families = tables.family.of(literals)
-    return np.concatenate([tables.shape[numbers], families]), np.concatenate([ends, places[hits]])
+    digits, behind = numbers_in(rows.data, tables.plan.numbers)
+    return (
+        np.concatenate([tables.shape[numbers], families, digits]),
+        np.concatenate([ends, places[hits], behind]),
+    )
 
 
 def _confirmed(

@@ -11,6 +11,7 @@ import functools
 from dlpagent.classifiers.cascade.automaton import Automaton, Search, contains
 from dlpagent.classifiers.cascade.syntax import parse
 
+SEPARATORS = " .,()_|/-"
 SHAPES: tuple[str, ...] = (
     r"[0-9A-Za-z_+-]@",
     r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
@@ -28,12 +29,15 @@ SHAPES: tuple[str, ...] = (
     r"[0-9A-Za-z+/\\_=.%-]{16}",
 )
 
+# Rows of digits: how many digits, and how many separators may stand between two of them.
+NUMBERS: dict[int, tuple[int, int]] = {5: (7, 3), 6: (6, 3), 12: (5, 0)}
+
 # In a long run every further character would be another event: so the end of a run is waited for, or
 # this many characters. A shape in the text is then seen up to one byte more behind its end.
 LATE_BYTES = 20
 _RUNS: dict[int, str] = {
-    5: "0-9", 6: "0-9", 9: "0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z", 10: r"0-9A-Za-z+/\\_=.%-",
-    11: "A-Z0-9", 12: "0-9", 13: r"0-9A-Za-z+/\\_=.%-",
+    9: "0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z", 10: r"0-9A-Za-z+/\\_=.%-",
+    11: "A-Z0-9", 13: r"0-9A-Za-z+/\\_=.%-",
 }  # fmt: skip
 
 
