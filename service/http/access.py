@@ -33,7 +33,7 @@ NEEDS: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/v1/violations/{violation_id}"): "analyst",
     ("GET", "/v1/sweeps"): "analyst",
     ("GET", "/v1/sweeps/{run_id}"): "analyst",
-    ("POST", "/v1/policies/check"): "architect",
+    ("POST", "/v1/check-policy"): "architect",
     ("GET", "/v1/keys"): "admin",
     ("POST", "/v1/keys"): "admin",
     ("DELETE", "/v1/keys/{key_id}"): "admin",

@@ -113,7 +113,11 @@ def make_app(
     inner.state.metrics = metrics
     inner.state.routes = rows
     inner.add_middleware(
-        Outer, metrics=metrics, tls=settings.has_tls, tracer=tracer_of(settings.traces)
+        Outer,
+        routes=[(row.path, row.method) for row in rows],
+        metrics=metrics,
+        tls=settings.has_tls,
+        tracer=tracer_of(settings.traces),
     )
     return inner
 

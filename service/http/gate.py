@@ -135,15 +135,31 @@ def too_large(most: int) -> Refusal:
 def decoded(data: bytes, kind: object) -> object:
     """A JSON body as its type. Raises Refusal with the place of what is wrong, and no content."""
     try:
-        return msgspec.json.decode(data, type=kind)  # type: ignore[call-overload]
+        try:
+            return msgspec.json.decode(data, type=kind)  # type: ignore[call-overload]
+        except msgspec.ValidationError as error:
+            if "got `float`" not in str(error):
+                raise
+        whole = _whole(msgspec.json.decode(data))
+        return msgspec.convert(whole, kind)  # type: ignore[call-overload]
     except msgspec.ValidationError as error:
         raise _invalid(error, "body") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        what = type(error).__name__ if not isinstance(error, msgspec.DecodeError) else ""
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refusal(
             400, "malformed", "the body is not valid JSON", where="body",
-            expected="JSON text in UTF-8", found=what,
+            expected="JSON text in UTF-8, not nested without end",
         ) from None  # fmt: skip
+
+
+def _whole(value: object) -> object:
+    """JSON does not tell 1.0 from 1, and neither do schemas."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    return value
 
 
 def query_of(request: Request, kind: type[msgspec.Struct]) -> msgspec.Struct:

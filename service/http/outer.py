@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dlpagent.service.http import problems
@@ -24,8 +26,17 @@ _log = logging.getLogger(__name__)
 class Outer:
     """Pure ASGI: it sees every response, also those of the server's own router."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, tls: bool, tracer: Tracer) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        routes: Sequence[tuple[str, str]],
+        metrics: Metrics,
+        tls: bool,
+        tracer: Tracer,
+    ) -> None:
         self._app, self._metrics, self._tracer = app, metrics, tracer
+        self._routes = [(compile_path(path)[0], method) for path, method in routes]
         self._headers = security_headers(tls=tls)
         self._names = {name for name, _ in self._headers}
 
@@ -78,23 +89,25 @@ class Outer:
 
         await self._app(scope, receive, holding)
         if held and held[0]["status"] in {404, 405}:
-            await _unrouted(held[0], scope["path"])(scope, receive, send)
+            allowed = self._allowed(scope["path"])
+            await _unrouted(held[0], scope["path"], allowed)(scope, receive, send)
+
+    def _allowed(self, path: str) -> str:
+        """The methods of a path, over all its routes."""
+        methods = {method for pattern, method in self._routes if pattern.match(path)}
+        return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
-def _unrouted(message: Message, path: str) -> Response:
+def _unrouted(message: Message, path: str, allowed: str) -> Response:
     """Under /v1 and the pages' folder as a problem, elsewhere as Presidio's server says it."""
-    headers: dict[str, str] = {
-        name.decode(): value.decode()
-        for name, value in message.get("headers", [])
-        if name.lower() == b"allow"
-    }
+    headers = {"Allow": allowed}
     is_ours = path.startswith(_OURS)
     if message["status"] == 405:
         return (
             problems.answer(
                 Refusal(
                     405, "method", "this method is not allowed here", headers=headers,
-                    expected=headers.get("allow", ""),
+                    expected=allowed,
                 )
             )
             if is_ours

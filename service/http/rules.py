@@ -139,7 +139,7 @@ ROUTES = (
     Route("GET", "/v1/policies/{policy_id}", policy, "One policy", "rules",
           answers={200: Answer("The policy", values.PolicyDetail),
                    404: Answer("There is no such policy")}),
-    Route("POST", "/v1/policies/check", check, "What is wrong with a policy, and what it would do",
+    Route("POST", "/v1/check-policy", check, "What is wrong with a policy, and what it would do",
           "rules", body=values.PolicyText, body_example=POLICY_ASKED,
           answers={200: Answer("Every problem with its line", values.PolicyChecked)}),
 )  # fmt: skip

@@ -50,7 +50,6 @@ class Limits:
     burst: int = 400
     body_bytes: int = 4 * 1024 * 1024
     file_bytes: int = 64 * 1024 * 1024
-    texts: int = 1_000
     waiting_chars: int = 64_000_000
     body_seconds: float = 30.0
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,10 +37,14 @@ _limiter: dict[int, CapacityLimiter] = {}
 
 async def classify_upload(call: Call) -> Response:
     """What is in the file of the form field `file`."""
-    request = limited(call.request, call.service.settings.limits.file_bytes)
+    most = call.service.settings.limits.file_bytes
+    request = limited(call.request, most)
     try:
-        async with request.form(max_files=1, max_fields=4, max_part_size=64 * 1024) as form:
+        async with request.form(max_files=1, max_fields=4, max_part_size=most) as form:
             upload = form.get("file")
+            if isinstance(upload, str):  # a field without a file name is a text
+                data = BytesIO(upload.encode("utf-8", "replace"))
+                upload = UploadFile(data, filename="file.txt")
             if not isinstance(upload, UploadFile):
                 raise Refusal(
                     400, "invalid", "there is no file", where="form", expected="a field named file"

@@ -21,7 +21,7 @@ ANALYST = {
     "GET /v1/findings", "GET /v1/violations", "GET /v1/violations/{violation_id}",
     "GET /v1/sweeps", "GET /v1/sweeps/{run_id}",
 }  # fmt: skip
-ARCHITECT = {"POST /v1/policies/check"}
+ARCHITECT = {"POST /v1/check-policy"}
 ADMIN = {"GET /v1/keys", "POST /v1/keys", "DELETE /v1/keys/{key_id}", "GET /v1/audit"}
 OPEN = {"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /health"}
 EXPECTED: dict[str, Role | None] = {
