@@ -11,6 +11,7 @@ from dlpagent.connectors.sources._archive import Archive, Member, MemberStream
 from dlpagent.connectors.sources._chatgpt_conversation import Message, messages_of
 from dlpagent.connectors.sources._chatgpt_files import ExportFiles, Row, locator_of, missing_file
 from dlpagent.connectors.sources._json_parse import parse
+from dlpagent.connectors.sources._json_salvage import salvage
 from dlpagent.connectors.sources._json_split import Span, values
 from dlpagent.connectors.sources._record_rows import as_record
 from dlpagent.connectors.sources._shapes import ShapePart, parts_of, record_id_of
@@ -135,6 +136,11 @@ class ExportReader:
             if parsed.problem is None:
                 yield from records_of(parsed.value, identity, locator)
             else:
+                value, tail = salvage(span.raw)
+                if value is not None:
+                    yield from records_of(value, identity, locator)
+                if tail.strip():
+                    problems.append(ShapePart("#tail", tail))
                 problems.append(ShapePart("#record", None, status="unread", problem=parsed.problem))
             if parsed.invalid_bytes:
                 found = f"{parsed.invalid_bytes} bytes that are not (read as U+FFFD)"

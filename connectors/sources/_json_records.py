@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dlpagent.connectors.sources._files import opened
 from dlpagent.connectors.sources._json_parse import NOT_JSON, decode_strictly, parse
+from dlpagent.connectors.sources._json_salvage import salvage
 from dlpagent.connectors.sources._json_split import Span
 from dlpagent.connectors.sources._record_rows import RecordRows, as_record, mark_last
 from dlpagent.connectors.sources._streams import ByteStream
@@ -103,6 +104,7 @@ def _add_odd_span(rows: RecordRows, span: Span, row: int) -> None:
         if parsed.problem is None:
             rows.add(as_record(parsed.value), row=row, offset=span.offset)
         else:
+            _add_salvaged(rows, span.raw, row, span.offset)
             problem = parsed.problem
             if span.torn:
                 problem += f"; the file ends inside this record after {span.size} bytes"
@@ -112,6 +114,15 @@ def _add_odd_span(rows: RecordRows, span: Span, row: int) -> None:
                 f"expected UTF-8, found {parsed.invalid_bytes} bytes that are not (read as U+FFFD)"
             )
             rows.add_problem("#encoding", problem, row=row, offset=span.offset)
+
+
+def _add_salvaged(rows: RecordRows, raw: bytes, row: int, offset: int) -> None:
+    """What stands before the damage as it is, what stands behind it as the text `#tail`."""
+    value, tail = salvage(raw)
+    if value is not None:
+        rows.add(as_record(value), row=row, offset=offset)
+    if tail.strip():
+        rows.add_text("#tail", tail, row=row, offset=offset)
 
 
 def _check_encoding(path: Path, head: bytes) -> None:

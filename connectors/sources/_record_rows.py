@@ -85,12 +85,22 @@ class RecordRows:
         status: PartStatus = "unread",
     ) -> None:
         """Append a part that could not be read: with the record before it when that has its row."""
+        self._statuses[len(self._gathered)] = (status, problem)
+        self._append(part, None, row, offset, record_id)
+
+    def add_text(self, part: str, text: str, *, row: int, offset: int | None) -> None:
+        """Append a text that is no value of the record: with it when it was begun."""
+        self._chars += len(text)
+        self._append(part, without_surrogates(text), row, offset, None)
+
+    def _append(
+        self, part: str, text: str | None, row: int, offset: int | None, record_id: str | None
+    ) -> None:
         before = self._gathered[-1] if self._gathered else None
         goes_on = before is not None and before[6] == row
         identity = record_id or (before[0] if before is not None and goes_on else str(row))
         seq = before[2] + 1 if before is not None and goes_on else 0
-        self._statuses[len(self._gathered)] = (status, problem)
-        self._gathered.append((identity, part, seq, None, None, None, row, offset))
+        self._gathered.append((identity, part, seq, text, None, None, row, offset))
 
     def take(self) -> pa.RecordBatch:
         """The gathered rows as one batch; the builder is empty afterwards."""

@@ -23,6 +23,7 @@ _ROWS = (".jsonl", ".ndjson", ".jsonlines", ".json", ".csv", ".tsv", ".tab", ".p
 _PACKED = (".gz", ".zst", ".bz2", ".xz")
 _NEEDS = {kinds.PDF: "pypdfium2", kinds.OLE: "olefile"}
 _LOOKED_AT = 200
+_MAX_PASSED_BYTES = 64 << 20
 _LIMITS = Limits()
 
 
@@ -139,6 +140,8 @@ def _holds_documents(path: Path) -> bool:
                 kind = kinds.kind_of(members.content(4096), member.name)
                 if kind not in (None, kinds.TEXT):
                     return True
+                if member.size > _MAX_PASSED_BYTES:  # behind it only by unpacking all of it
+                    break
     except (OSError, ValueError):
         return False
     return False

@@ -116,7 +116,8 @@ def test_a_file_cut_anywhere_gives_what_is_whole_and_tells_the_rest(tmp_path: Pa
     for twentieth in range(1, 20):
         path.write_bytes(raw[: len(raw) * twentieth // 20])
         rows = rows_of(path)
-        read = [row for row in rows if row["status"] == "read"]
+        torn = {row["record_id"] for row in rows if row["status"] == "unread"}
+        read = [row for row in rows if row["record_id"] not in torn]
         assert read == whole[: len(read)]
         assert {row["part"] for row in rows if row["status"] == "unread"} <= {"#record", "#stream"}
         assert len(rows) > len(read)
@@ -128,6 +129,21 @@ def test_only_source_errors_leave_it(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(raw)
     rows_of(path, batch_rows=2)
+
+
+def test_of_one_object_cut_off_what_stands_before_the_cut_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    chat = {"id": "c", "messages": [{"text": f"message {n}"} for n in range(9)], "end": "x"}
+    raw = json.dumps(chat).encode()
+    path.write_bytes(raw[: raw.index(b"sage 6")])
+    rows = rows_of(path)
+    read = [row["text"] for row in rows if row["part"].endswith(".text")]
+    assert read == [f"message {n}" for n in range(6)]
+    assert [(row["part"], row["text"]) for row in rows[-2:]] == [
+        ("#tail", '"mes'),
+        ("#record", None),
+    ]
+    assert len({row["record_id"] for row in rows}) == 1
 
 
 def test_utf16_is_refused_with_a_remedy(tmp_path: Path) -> None:

@@ -32,7 +32,11 @@ def texts(raw: bytes, form: StdinFormat = "auto") -> list[tuple[str, str, str]]:
         (b'{"text": "a"}\n{"text": "b"}', "auto", [("0", "text", "a"), ("1", "text", "b")]),
         (b'{"text": "a"}\n', "text", [("0", "text", '{"text": "a"}\n')]),
         (b'{"text": "a"}\nnote', "auto", [("0", "text", '{"text": "a"}\nnote')]),
-        (b'{"text": "a"}\nnote', "jsonl", [("0", "text", "a"), ("1", "#record", None)]),
+        (
+            b'{"text": "a"}\nnote',
+            "jsonl",
+            [("0", "text", "a"), ("1", "#tail", "note"), ("1", "#record", None)],
+        ),
         (b'{\n "text": "a"\n}', "auto", [("0", "text", '{\n "text": "a"\n}')]),
         ("größe".encode("utf-16"), "auto", [("0", "text", "größe")]),
         (b"\xef\xbb\xbf{}\n", "auto", []),
