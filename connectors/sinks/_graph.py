@@ -15,8 +15,8 @@ from dlpagent.connectors.sinks._batches import (
     is_away,
     untried,
 )
-from dlpagent.connectors.sinks._graph_bodies import Writer, content_activity
-from dlpagent.connectors.sinks._http import Client, Reply, pinned_host
+from dlpagent.connectors.sinks._graph_bodies import Api, Writer, checked_writer, content_activity
+from dlpagent.connectors.sinks._http import DEFAULT_TIMEOUT_S, Client, Reply, pinned_host
 from dlpagent.errors import ConfigurationError
 from dlpagent.ports import Receipt
 from dlpagent.violations import Event
@@ -61,6 +61,35 @@ class Graph:
         """Let go of connections and tokens."""
         self.client.close()
         self.token.close()
+
+
+def graph_and_writer(
+    target: str,
+    *,
+    user_id: str,
+    app_id: str | None = None,
+    api: Api = "v1.0",
+    auth: str = "managed-identity",
+    tenant_id: str | None = None,
+    client_id: str | None = None,
+    certificate_file: str | None = None,
+    secret_env: str | None = None,
+    authority: str | None = None,
+    ca_file: str | None = None,
+    allowed_hosts: Sequence[str] = (),
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> tuple[Graph, Writer]:
+    """The settings of both sinks that write to Graph, made of use.
+
+    user_id: the Entra object id of the user for whom is written what has no user of its own. app_id:
+    the Entra application id of the protected AI application. api: v1.0 or beta. The rest: see Login.
+    Raises ConfigurationError for ids, hosts and versions that are none.
+    """
+    writer = checked_writer(user_id, app_id, api)
+    login = Login(
+        auth, tenant_id, client_id, certificate_file, secret_env, authority, ca_file, timeout_s
+    )
+    return Graph(target, login, allowed_hosts=allowed_hosts), writer
 
 
 def write_activities(graph: Graph, writer: Writer, events: Sequence[Event]) -> list[Receipt]:

@@ -8,10 +8,10 @@ tenant's protection scopes ask for no content, a content activity is written ins
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any, Final
 
 from dlpagent.connectors.sinks._append import encode
-from dlpagent.connectors.sinks._azure import Login
 from dlpagent.connectors.sinks._batches import (
     Piece,
     all_alike,
@@ -19,14 +19,14 @@ from dlpagent.connectors.sinks._batches import (
     deliver_batches,
     is_away,
 )
-from dlpagent.connectors.sinks._graph import MAX_BYTES, Graph, of_user, write_activities
-from dlpagent.connectors.sinks._graph_bodies import (
-    Api,
-    activity_name,
-    checked_writer,
-    content_to_process,
+from dlpagent.connectors.sinks._graph import (
+    MAX_BYTES,
+    graph_and_writer,
+    of_user,
+    write_activities,
 )
-from dlpagent.connectors.sinks._http import DEFAULT_TIMEOUT_S, Reply
+from dlpagent.connectors.sinks._graph_bodies import activity_name, content_to_process
+from dlpagent.connectors.sinks._http import Reply
 from dlpagent.connectors.sinks._protection_scopes import ScopeCache, Scopes
 from dlpagent.ports import Receipt
 from dlpagent.violations import Event
@@ -40,28 +40,11 @@ class PurviewContent:
 
     name = "purview-content"
 
-    def __init__(
-        self,
-        target: str,
-        *,
-        user_id: str,
-        app_id: str | None = None,
-        api: Api = "v1.0",
-        auth: str = "managed-identity",
-        tenant_id: str | None = None,
-        client_id: str | None = None,
-        certificate_file: str | None = None,
-        secret_env: str | None = None,
-        authority: str | None = None,
-        ca_file: str | None = None,
-        allowed_hosts: Sequence[str] = (),
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-    ) -> None:
-        self.writer = checked_writer(user_id, app_id, api)
-        login = Login(
-            auth, tenant_id, client_id, certificate_file, secret_env, authority, ca_file, timeout_s
-        )
-        self._graph = Graph(target, login, allowed_hosts=allowed_hosts)
+    # What a sweep file may set is what this says (dlpagent.service.wiring reads it).
+    __signature__ = signature(graph_and_writer)
+
+    def __init__(self, target: str, **settings: Any) -> None:
+        self._graph, self.writer = graph_and_writer(target, **settings)
         self.scopes = ScopeCache(self._graph, self.writer)
 
     def deliver(self, events: Sequence[Event]) -> Sequence[Receipt]:
