@@ -15,6 +15,7 @@ import pyarrow.types as pt
 from dlpagent.connectors.sources._columns import text_sizes, texts_of
 from dlpagent.connectors.sources._existing_labels import is_label_field, labels_of, may_hold_labels
 from dlpagent.connectors.sources._flat_rows import Plan, hangs_on_value, parts_in_rows
+from dlpagent.connectors.sources._keys import is_value_like
 from dlpagent.connectors.sources._record_rows import _UNPLANNED
 from dlpagent.connectors.sources._vector_payload import (
     METADATA_FIELDS,
@@ -141,7 +142,10 @@ class StoreRows:
         self, ids: pa.Array, given: Mapping[str, pa.Array], first: int = 0
     ) -> Iterator[tuple[pa.RecordBatch, int]] | None:
         """None when the records are no plain texts, or when some have no text of their own."""
-        labelled = [n for n, a in given.items() if may_hold_labels(pa.field(n, a.type))]
+        fields = [pa.field(name, array.type) for name, array in given.items()]
+        # A key that may be a value is read even where what stands under it is not.
+        if any(map(may_hold_labels, fields)) or any(map(_is_keyed_by_value, fields)):
+            return None
         columns: dict[str, pa.Array] = {}
         for name, column in given.items():
             texts = texts_of(column, name)
@@ -151,7 +155,7 @@ class StoreRows:
                 columns[name] = texts.values
         plan = self._plan_of(columns)
         bodies = bodies_in(given)
-        if plan is None or labelled or hangs_on_value(columns, METADATA_FIELDS):
+        if plan is None or hangs_on_value(columns, METADATA_FIELDS):
             return None
         named = [name for name in bodies or columns if name in columns and name != "id"]
         if not _all_have_text([columns[name] for name in named]):
@@ -372,6 +376,11 @@ def _has_odd_keys(sample: Mapping[str, Any]) -> bool:
     inner = {name for one in sample.values() if isinstance(one, dict) for name in one}
     names = inner | set(sample)
     return may_be_folded(names) or not _UNPLANNED.isdisjoint(names)
+
+
+def _is_keyed_by_value(field: pa.Field) -> bool:
+    children = list(field.type) if pt.is_struct(field.type) else []
+    return is_value_like(field.name) or any(map(_is_keyed_by_value, children))
 
 
 def _all_have_text(columns: Sequence[pa.Array]) -> bool:

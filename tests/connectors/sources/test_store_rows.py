@@ -109,6 +109,18 @@ def test_records_without_a_text_of_their_own_say_so(
         assert odd == ({expected} if expected else set())
 
 
+@pytest.mark.parametrize("value", [True, 1.5, "x", 7])
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_key_that_may_be_a_value_is_read_whatever_stands_under_it(
+    value: Any, inside: bool
+) -> None:
+    odd: dict[str, Any] = {"4111111111111111": value, "n": "x"}
+    record = {"text": "hi", "metadata": odd} if inside else {"text": "hi", **odd}
+    rows = rows_of([record] * 20, 16)
+    assert rows == rows_of([record] * 20, 1_000_000)
+    assert sum(row["text"] == "4111111111111111" for row in rows) == 20
+
+
 def test_labels_in_metadata_are_the_records_own() -> None:
     guid = "11111111-2222-3333-4444-555555555555"
     record = {"text": "hi", "metadata": {f"MSIP_Label_{guid}_Enabled": "true"}}
