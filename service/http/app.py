@@ -87,7 +87,9 @@ def make_app(
     entra = Entra(settings.entra, list(opened.tenants), fetch) if settings.entra else None
     authenticator = Authenticator(keys if settings.auth else None, sessions, entra, opened.main.id)
     metrics = Metrics(opened)
-    gate = Gate(opened, authenticator, Limiter(settings.limits.rate, settings.limits.burst))
+    limits = settings.limits
+    limiter = Limiter(limits.rate, limits.burst, limits.guesses)
+    gate = Gate(opened, authenticator, limiter)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -64,8 +64,10 @@ class Authenticator:
 
 
 def credential_of(request: Request) -> str:
-    """The key or token that a request carries; empty when it carries none."""
+    """The key or token that a request carries; empty when it carries none, or two."""
     header = request.headers.get("authorization", "")
+    if header and "x-api-key" in request.headers:
+        return ""
     kind, _, value = header.partition(" ")
     value = value.strip()
     if kind.casefold() == "basic":
@@ -74,7 +76,7 @@ def credential_of(request: Request) -> str:
         except (binascii.Error, ValueError):
             value = ""
     elif kind.casefold() != "bearer":
-        value = request.headers.get("x-api-key", "").strip() if not header else ""
+        value = request.headers.get("x-api-key", "").strip()
     return value if len(value) <= MOST_CREDENTIAL_CHARS and value.isascii() else ""
 
 

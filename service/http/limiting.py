@@ -12,7 +12,7 @@ from dlpagent.service.http.access import Principal
 from dlpagent.service.http.problems import Refusal
 
 MOST_BUCKETS = 10_000
-GUESSES_PER_SECOND, GUESSES_AT_ONCE = 1.0, 20
+GUESSES_PER_SECOND = 1.0
 
 
 class Buckets:
@@ -35,13 +35,13 @@ class Buckets:
 
 
 class Limiter:
-    """The limits of one service. rate 0: none, but for guesses."""
+    """The limits of one service. rate 0, guesses 0: none."""
 
     def __init__(
-        self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic
+        self, rate: float, burst: int, guesses: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._asked = Buckets(rate, burst, clock) if rate else None
-        self._guesses = Buckets(GUESSES_PER_SECOND, GUESSES_AT_ONCE, clock)
+        self._guesses = Buckets(GUESSES_PER_SECOND, guesses, clock) if guesses else None
 
     def check(self, principal: Principal) -> None:
         """Count a request. Raises Refusal (429) with the seconds to wait."""
@@ -54,7 +54,8 @@ class Limiter:
 
         Who shows a right one is let in even then: many may stand behind one address.
         """
-        wait = self._guesses.take(request.client.host if request.client else "")
+        address = request.client.host if request.client else ""
+        wait = self._guesses.take(address) if self._guesses else 0.0
         if wait:
             raise _too_many(wait, "too many wrong credentials from this address")
 

@@ -24,6 +24,12 @@ _DOCUMENT_PROBLEMS = {
     429: "Too many requests; Retry-After says how long to wait",
     503: "The service is starting, or too much waits",
 }
+# Lines may have the other keys of TextItem, too; a pattern of all that JSON allows helps nobody.
+_LINES = {
+    "type": "string",
+    "description": "One JSON object (TextItem) on each line",
+    "pattern": r'^(\{"text": "[A-Za-z0-9 .-]{0,99}"\}\n)+$',
+}
 _PROBLEM_EXAMPLE = {
     "type": "invalid",
     "title": "Expected `str`, got `int`",
@@ -139,6 +145,8 @@ def _response(answer: Answer, known: Mapping[str, Any]) -> dict[str, Any]:
         if answer.example is not None:
             body["example"] = answer.example
         told["content"] = {answer.media: body}
+        if answer.also:
+            told["content"][answer.also] = {"schema": {"type": "string"}}
     elif answer.media == "application/json":
         told["content"] = {
             MEDIA_TYPE: {"schema": known[repr(Problem)], "example": _PROBLEM_EXAMPLE}
@@ -162,8 +170,9 @@ def _request_content(row: Route, known: Mapping[str, Any]) -> dict[str, Any]:
 def _other_body(media: str, example: Any) -> dict[str, Any]:
     if media == "multipart/form-data":
         file = {"type": "string", "format": "binary"}
-        return {"schema": {"type": "object", "properties": {"file": file}, "required": ["file"]}}
-    schema = {"type": "string"} if isinstance(example, str) else {"type": "object"}
+        whole = {"type": "object", "properties": {"file": file}, "required": ["file"]}
+        return {"schema": {**whole, "additionalProperties": False}}
+    schema = _LINES if isinstance(example, str) else {"type": "object"}
     return {"schema": schema, "example": example}
 
 

@@ -51,12 +51,16 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A documented response: its type (a tuple: one of them; None: none), media type, an example."""
+    """A documented response: its type (a tuple: one of them; None: none), media type, an example.
+
+    also: another media type it may have, as text.
+    """
 
     what: str
     type: Any = None
     media: str = "application/json"
     example: Any = None
+    also: str = ""
 
 
 @dataclass(frozen=True, slots=True)

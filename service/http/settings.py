@@ -43,11 +43,13 @@ class EntraSettings:
 class Limits:
     """How much one principal may ask for. rate: requests a second, on average; burst: at once.
 
-    rate 0: no limit. body_bytes: of a request; file_bytes: of an uploaded file or a stream.
+    rate 0: no limit. guesses: wrong credentials of one address at once, one a second behind them;
+    0: no limit. body_bytes: of a request; file_bytes: of an uploaded file or a stream.
     """
 
     rate: float = 200.0
     burst: int = 400
+    guesses: int = 20
     body_bytes: int = 4 * 1024 * 1024
     file_bytes: int = 64 * 1024 * 1024
     waiting_chars: int = 64_000_000

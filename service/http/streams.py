@@ -60,6 +60,17 @@ async def groups_of(request: Request, most: int) -> AsyncIterator[list[Line]]:
         yield group
 
 
+async def first_of(groups: AsyncIterator[list[Line]]) -> list[Line]:
+    """The first group. Raises Refusal where the very first line is wrong, or none comes: then the
+    whole body is taken for something else."""
+    group = await anext(groups, None)
+    if group is None:
+        raise Refusal(400, "malformed", "there are no lines", where="body", expected="JSON lines")
+    if isinstance(group[0], Refusal):
+        raise group[0]
+    return group
+
+
 def _groups(lines: list[bytes]) -> list[list[Line]]:
     groups: list[list[Line]] = []
     chars = 0

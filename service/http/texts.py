@@ -26,7 +26,7 @@ from dlpagent.service.http.gate import media_type
 from dlpagent.service.http.problems import Refusal, not_found
 from dlpagent.service.http.routes import Answer, Call, Route, json_answer
 from dlpagent.service.http.service import Service, Tenant
-from dlpagent.service.http.streams import StreamedLines, groups_of
+from dlpagent.service.http.streams import Line, StreamedLines, first_of, groups_of
 from dlpagent.service.http.uploads import classify_upload
 from dlpagent.tallies import tallies_of
 from dlpagent.violations import Decision, FiredRule, Item, Tally
@@ -41,7 +41,8 @@ async def classify(call: Call) -> Response:
     if kind == MULTIPART:
         return await classify_upload(call)
     if kind == NDJSON:
-        return StreamedLines(_told_lines(call), NDJSON)
+        groups = groups_of(call.request, call.service.settings.limits.file_bytes)
+        return StreamedLines(_told_lines(call, await first_of(groups), groups), NDJSON)
     asked: values.ClassifyRequest = call.body
     items = items_of(asked.text, asked.texts)
     found = await classified(call, [text_of(item) for item in items])
@@ -52,11 +53,14 @@ async def classify(call: Call) -> Response:
     return json_answer(values.ClassifyResponse(results=results, pack=pack_of(call.service)))
 
 
-async def _told_lines(call: Call) -> AsyncIterator[bytes]:
+async def _told_lines(
+    call: Call, first: list[Line], groups: AsyncIterator[list[Line]]
+) -> AsyncIterator[bytes]:
     """A result per line, in order, while lines still come in. What is wrong with a line is told in
     its place; the stream goes on."""
     number = 0
-    async for group in groups_of(call.request, call.service.settings.limits.file_bytes):
+    group: list[Line] | None = first
+    while group is not None:
         items = [line for line in group if isinstance(line, values.TextItem)]
         try:
             found = iter(await classified(call, [text_of(item) for item in items]))
@@ -71,6 +75,7 @@ async def _told_lines(call: Call) -> AsyncIterator[bytes]:
                 else {**msgspec.to_builtins(line.problem), "line": number}
             )
             yield msgspec.json.encode(told) + b"\n"
+        group = await anext(groups, None)
 
 
 async def classified(call: Call, texts: Sequence[TextIn]) -> list[Found]:
@@ -299,9 +304,9 @@ def _redacted(
 ROUTES = (
     Route("POST", "/v1/classify", classify, "Find sensitive information types in texts", "texts",
           body=values.ClassifyRequest, body_example=CLASSIFY_ASKED,
-          media={NDJSON: '{"id": "1", "text": "my SSN is 219-09-9999"}\n', MULTIPART: None},
+          media={NDJSON: '{"text": "my SSN is 219-09-9999"}\n', MULTIPART: None},
           answers={200: Answer("One result per text", (values.ClassifyResponse, values.FileResponse),
-                               example=CLASSIFY_TOLD)}),
+                               example=CLASSIFY_TOLD, also=NDJSON)}),
     Route("POST", "/v1/decide", decide, "What a policy says of items", "texts",
           body=values.DecideRequest, body_example=DECIDE_ASKED,
           answers={200: Answer("One result per item", values.DecideResponse, example=DECIDE_TOLD),

@@ -88,7 +88,7 @@ def test_schemathesis_finds_no_broken_answer_in_20000_requests(tmp_path: Path) -
     """Presidio's routes answer 500 where its own server does, so that one check is not for them."""
     (tmp_path / "card.yaml").write_text(CARD_SIT)
     (tmp_path / "order.yaml").write_text(ORDER_SIT)
-    (tmp_path / "serve.yaml").write_text("limits: {rate: 0}\n")
+    (tmp_path / "serve.yaml").write_text("limits: {rate: 0, guesses: 0}\n")
     making = program("keys", "create", "test", "--role", "admin", home=tmp_path)
     key = making.communicate(timeout=60)[0].strip()
     process = program(
