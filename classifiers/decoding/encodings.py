@@ -38,11 +38,15 @@ def encodings_in(text: str) -> Iterator[Edit]:
 
 def _runs(text: str) -> Iterator[Edit]:
     for match in _RUN.finditer(text):
-        found = _decoded(match[0])
+        run = match[0]
+        has_letters = _LETTER.search(run) is not None
+        if not has_letters and not run.isdigit():
+            continue
+        found = _decoded(run)
         if found is not None:
             yield match.start(), match.end(), *found
-        elif len(match[0]) <= MAX_SPLIT_CHARS and _LETTER.search(match[0]):
-            yield from _pieces(match[0], match.start())
+        elif has_letters and len(run) <= MAX_SPLIT_CHARS:
+            yield from _pieces(run, match.start())
 
 
 def _dumps(text: str) -> Iterator[Edit]:

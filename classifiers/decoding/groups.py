@@ -27,8 +27,10 @@ _GROUP = r"(?:[A-Z]{0,4}[0-9][0-9A-Z]{0,40}+)"
 _CHAIN = re.compile(
     rf"(?<![0-9A-Za-z]){_GROUP}(?:{_SEPARATOR}(?:{_GROUP}|[A-Z]{{4}}(?={_SEPARATOR}[0-9])))++"
 )
-# As numbers are usually written, which every type knows: _may_be_one takes none of those.
-_PLAIN = re.compile(r"[0-9A-Z]{2,}+(?:[ -][0-9A-Z]{2,}+)*+")
+# Groups set apart by blanks and dashes, of which no two that follow each other are single signs.
+_PLAIN = re.compile(
+    r"(?:[0-9A-Z][ -])?[0-9A-Z]{2,}+(?:[ -](?:[0-9A-Z][ -])?[0-9A-Z]{2,}+)*+(?:[ -][0-9A-Z])?"
+)
 # A gap as no known type writes it. Each begins with one of a few signs: a class at the start lets the
 # search run to the next.
 _GAP = re.compile(
@@ -85,9 +87,16 @@ def chains_in(text: str) -> Iterator[Chain]:
     """The chains of groups in a text that may be read as one number each, in order."""
     for low, high in _windows(text):
         for match in _CHAIN.finditer(text, low, high):
-            if len(match[0]) <= MAX_CHARS and not _PLAIN.fullmatch(match[0]):
+            if MIN_SIGNS < len(match[0]) <= MAX_CHARS and not _is_usual(match[0]):
                 behind = text[match.end() : match.end() + 1]
                 yield from _chains(text, match.start(), match[0], is_torn=behind.isalnum())
+
+
+def _is_usual(written: str) -> bool:
+    """Whether a chain is written as types know it, or is a date: _may_be_one() takes nothing of those."""
+    return _PLAIN.fullmatch(written) is not None or (
+        "\n" not in written and _DATE.fullmatch(written) is not None
+    )
 
 
 def _windows(text: str) -> Iterator[Span]:

@@ -37,7 +37,9 @@ _LEVELS: Mapping[Callable[[str], Iterator[Edit]], int] = {
     encodings_in: MAX_ENCODINGS,
 }
 
-FEW_TEXTS = 800
+FEW_TEXTS, SHORT_BYTES = 800, 64
+CUE_BYTES = 64 << 20
+"""Texts full of tokens lead the search through so many states that in less it starts again and again."""
 MAX_EDITS = 1_000_000
 """Changed places in one pass over one text."""
 
@@ -101,9 +103,10 @@ NONE = Variants()
 def has_cue(texts: pa.Array) -> pa.BooleanArray:
     """Which texts of a column may have variants; null for null.
 
-    Arrow compiles the expression anew for each column, which takes longer than to search a few texts.
+    Arrow compiles the expression anew for each column, and leaves it little memory: it is for many
+    short texts only.
     """
-    if len(texts) > FEW_TEXTS:
+    if len(texts) > FEW_TEXTS and texts.nbytes < len(texts) * SHORT_BYTES:
         return pc.match_substring_regex(texts, CUES)
     search = _cue().search
     found = [None if text is None else search(text) is not None for text in _encoded(texts)]
@@ -117,7 +120,10 @@ def _encoded(texts: pa.Array) -> Iterator[bytes | None]:
 
 @functools.cache
 def _cue() -> re2._Regexp:
-    return re2.compile(CUES)
+    options = re2.Options()
+    options.max_mem = CUE_BYTES
+    options.never_capture = True
+    return re2.compile(CUES, options)
 
 
 def variants_of(text: str) -> Variants:
