@@ -24,6 +24,8 @@ ViolationStatus = Literal[
 
 OPEN_STATUSES: tuple[ViolationStatus, ...] = ("new", "repeated", "changed", "reopened")
 """The statuses in which a violation asks for something to be done (docs/violations.md)."""
+SET_ASIDE: tuple[ViolationStatus, ...] = ("overridden", "false_positive")
+"""Those in which a person, or a verdict, has said that nothing is to be done."""
 
 # Fixed for ever: ids made from it must be the same in every version and installation.
 NAMESPACE = uuid.UUID("6c1b6e0e-5f0b-5a53-9a0a-0d1f5a0e7a11")
@@ -112,7 +114,8 @@ class Item:
 class RecordFacts:
     """Who and what a record is, as its parts say: what an Item is told beside its findings.
 
-    found: whether it has findings.
+    found: whether it has findings. content: what it said, as dlpagent.contents has it; kept of
+    records of vector stores that have findings.
     """
 
     record_id: str
@@ -121,11 +124,13 @@ class RecordFacts:
     actor_id: str | None = None
     app: str | None = None
     found: bool = True
+    content: str | None = None
 
     @property
     def says_anything(self) -> bool:
         """Whether it tells more than an unknown record would."""
-        return bool(self.roles or self.labels or self.actor_id is not None or self.app)
+        told = self.roles or self.labels or self.app or self.content
+        return bool(told) or self.actor_id is not None
 
 
 @dataclass(frozen=True, slots=True)

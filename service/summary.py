@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -26,7 +27,7 @@ from dlpagent.service.session import Session
 from dlpagent.service.suppressing import Suppressed
 from dlpagent.state import AssetProgress, Counters
 from dlpagent.sweep import Result
-from dlpagent.violations import Severity, SitRef, Violation
+from dlpagent.violations import OPEN_STATUSES, SET_ASIDE, Severity, SitRef, Violation
 
 MAX_LISTED = 500
 MAX_PROBLEMS = 1_000
@@ -97,6 +98,8 @@ def summary_lines(
         counts = severities(session, result)
         many = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("high", "medium", "low"))
         yield f"Violations: {many}"
+    if became := what_became(session, result):
+        yield became
     for reason in incomplete_reasons(session, result):
         yield f"Incomplete: {reason}"
     if sentence := sentence_of(session.left_out):
@@ -109,13 +112,33 @@ def summary_lines(
             yield f"Not delivered to {sink}: {message.splitlines()[0]}"
 
 
+def what_became(session: Session, result: Result) -> str:
+    """One sentence on violations that do not count as open, "" when there are none."""
+    counts = Counter(session.state.violations_by_status(result.run_id))
+    for progress in session.state.progress(result.run_id):
+        if progress.status == "skipped":
+            set_aside = session.state.violations(asset=progress.asset_uri, statuses=SET_ASIDE)
+            counts.update(each.status for each in set_aside)
+    named = [
+        f"{counts[status]:,} {words}"
+        for status, words in (
+            ("reopened", "reopened"),
+            ("overridden", "overridden (not counted)"),
+            ("false_positive", "false positive (not counted)"),
+            ("resolved", "resolved: gone or clean"),
+        )
+        if counts.get(status)
+    ]
+    return f"What became of violations: {', '.join(named)}" if named else ""
+
+
 def held_violations(session: Session, result: Result) -> Iterator[Violation]:
-    """Violations the run saw, and those that hold on assets it skipped as unchanged."""
-    for item in session.state.violations(result.run_id):
+    """Open violations the run saw, and those that hold on assets it skipped as unchanged."""
+    for item in session.state.violations(result.run_id, statuses=OPEN_STATUSES):
         yield item.violation
     for progress in session.state.progress(result.run_id):
         if progress.status == "skipped":
-            for item in session.state.violations(asset=progress.asset_uri):
+            for item in session.state.violations(asset=progress.asset_uri, statuses=OPEN_STATUSES):
                 yield item.violation
 
 

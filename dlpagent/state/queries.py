@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, or_, select
 
 from dlpagent.state.assets import asset_id_of
 from dlpagent.state.database import Database
 from dlpagent.state.model import DeadLetter, OutboxLag, StoredProblem, StoredViolation
-from dlpagent.state.tables import assets, events, outbox, problems, run_assets, sinks, violations
+from dlpagent.state.tables import (
+    assets,
+    events,
+    outbox,
+    problems,
+    run_assets,
+    sinks,
+    violation_history,
+    violations,
+)
 from dlpagent.state.types import moment
 from dlpagent.violations import OPEN_STATUSES, violation_from_json
 
@@ -29,6 +38,18 @@ def violations_by_severity(db: Database, run_id: str | None = None) -> dict[str,
     with db.read() as connection:
         found = {row[0]: row[1] for row in connection.execute(query)}
     return {severity: found.get(severity, 0) for severity in ("high", "medium", "low")}
+
+
+def violations_by_status(db: Database, run_id: str) -> dict[str, int]:
+    """Status → violations a run saw or changed: those it found, and those it took a step for.
+
+    What a run resolved it has not seen; its history says which.
+    """
+    stepped = select(violation_history.c.violation_id).where(violation_history.c.run_id == run_id)
+    mine = or_(violations.c.last_run == run_id, violations.c.violation_id.in_(stepped))
+    query = select(violations.c.status, func.count()).where(mine).group_by(violations.c.status)
+    with db.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def stored_violations(

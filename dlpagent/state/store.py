@@ -282,6 +282,10 @@ class State:
         """Severity → open violations."""
         return queries.violations_by_severity(self.database, run_id)
 
+    def violations_by_status(self, run_id: str) -> dict[str, int]:
+        """Status → violations that a run saw or changed."""
+        return queries.violations_by_status(self.database, run_id)
+
     def outbox_lag(self) -> list[OutboxLag]:
         """How far each sink is behind."""
         return queries.outbox_lag(self.database)

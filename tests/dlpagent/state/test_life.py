@@ -424,3 +424,17 @@ def test_many_verdicts_at_once_are_looked_up_in_one_go(state, some, sweep):
     many = [_verdict(f"{number:032x}") for number in range(40)]
     set_verdicts(state.database, "ann", [*many, _verdict()], origin="file")
     assert _status(state) == "false_positive"
+
+
+def test_what_a_run_saw_and_changed_is_counted_by_status(state, some, sweep):
+    sweep(*(some.violation(name) for name in ("a", "b", "c", "d")))
+    override(state.database, "ann", some.violation("a").id, "why")
+    call_false_positive(state.database, "ann", some.violation("b").id, "why")
+    sweep(*(some.violation(name) for name in ("a", "b", "c")))
+    newest = state.runs()[0].id
+    assert state.violations_by_status(newest) == {
+        "overridden": 1,
+        "false_positive": 1,
+        "repeated": 1,
+        "resolved": 1,
+    }
