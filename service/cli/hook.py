@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,7 @@ from dlpagent.service.cli.options import (
 
 if TYPE_CHECKING:
     from dlpagent.service.hook.answers import Answer
-    from dlpagent.service.hook.verdicts import Judge
+    from dlpagent.service.hook.verdicts import Eyes, Judge
 
 
 def hook(
@@ -38,6 +39,14 @@ def hook(
         str | None,
         typer.Option(help="The app that policies see.", show_default="as the agent's form says"),
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask a service that runs (dlpagent serve), which is ready at once; its key comes from "
+            "DLPAGENT_API_KEY. With it --policy names one of its policies.",
+            show_default="none",
+        ),
+    ] = None,
     unchecked: Annotated[
         str,
         typer.Option(help="deny or allow calls that cannot be read or checked in full."),
@@ -54,11 +63,20 @@ def hook(
     checked_choice(unchecked, "--unchecked", ("deny", "allow"))
     checked_choice(profile, "--profile", ("strict", "extended"))
     try:
-        given = _answer(
-            sys.stdin.buffer.read(),
-            lambda: _judge(deny, redact, ask, policy, labels, pack, profile, app),
-            is_strict=unchecked == "deny",
-        )
+        with ExitStack() as stack:
+            given = _answer(
+                sys.stdin.buffer.read(),
+                lambda: _judge(
+                    _eyes_there(stack, server, policy, redact)
+                    if server
+                    else _eyes_here(policy, labels, pack, profile, redact),
+                    deny,
+                    redact,
+                    ask,
+                    app,
+                ),
+                is_strict=unchecked == "deny",
+            )
     except ConfigurationError:
         raise
     except Exception as error:  # noqa: BLE001 - agents take other exit codes for "go on"
@@ -92,20 +110,18 @@ def _failed(error: Exception, *, is_strict: bool) -> Answer:
     return refusal(told) if is_strict else Answer(stderr=f"{told}\n")
 
 
-def _judge(
-    deny: str,
-    redact: str,
-    ask: str,
-    policy: str | None,
-    labels: str | None,
-    pack: list[str] | None,
-    profile: str,
-    app: str | None,
-) -> Judge:
+def _judge(eyes: Eyes, deny: str, redact: str, ask: str, app: str | None) -> Judge:
+    from dlpagent.service.hook.verdicts import Judge, Thresholds
+
+    return Judge(eyes, Thresholds(_floor(deny), _floor(ask), _floor(redact)), app)
+
+
+def _eyes_here(
+    policy: str | None, labels: str | None, pack: list[str] | None, profile: str, redact: str
+) -> Eyes:
     from dlpagent.assess import Assessor
     from dlpagent.classifiers.detecting import classifier_of
-    from dlpagent.findings import LEVEL_FLOOR
-    from dlpagent.service.hook.verdicts import Judge, Thresholds
+    from dlpagent.service.hook.here import Here
     from dlpagent.service.packs import load_packs
     from dlpagent.service.redact.operators import Marks
     from dlpagent.service.redact.rewriting import Redactor
@@ -113,18 +129,43 @@ def _judge(
     from dlpagent.service.settings import Home
 
     home = Home.of_environment()
-    thresholds = Thresholds(_floor(deny), _floor(ask), _floor(redact))
     loaded = load_packs(pack or ["builtin"], profile, home.path / "cache")  # type: ignore[arg-type]
     evidence = home.evidence()
     classifier = classifier_of(loaded, evidence, home.path / "cache")
     decider = load_decider(policy, loaded, labels) if policy else None
-    # under a policy all that is likely goes, since rules name types and not confidences to mask
-    least = LEVEL_FLOOR["medium"] if decider else thresholds.redact or 1
-    rewriter = Redactor(classifier, loaded, Marks(evidence), min_confidence=least)
-    return Judge(Assessor(classifier, decider), rewriter, thresholds, app)
+    rewriter = Redactor(
+        classifier, loaded, Marks(evidence), min_confidence=_masked_from(policy, redact)
+    )
+    return Here(Assessor(classifier, decider), rewriter)
+
+
+def _eyes_there(stack: ExitStack, server: str, policy: str | None, redact: str) -> Eyes:
+    import os
+
+    from dlpagent.service.client import Client
+    from dlpagent.service.hook.there import There
+
+    client = stack.enter_context(Client(server, os.environ.get("DLPAGENT_API_KEY") or None))
+    return There(client, policy, _masked_from(policy, redact))
+
+
+def _masked_from(policy: str | None, redact: str) -> int:
+    """Under a policy all that is likely is masked, since its rules name types, not what to mask."""
+    from dlpagent.findings import LEVEL_FLOOR
+
+    return LEVEL_FLOOR["medium"] if policy else _floor(redact) or 1
 
 
 def _floor(text: str) -> int | None:
-    from dlpagent.service.session import parse_level
+    from dlpagent.errors import ConfigurationError
+    from dlpagent.findings import LEVEL_FLOOR
 
-    return None if text == "never" else parse_level(text)
+    if text == "never":
+        return None
+    if text in LEVEL_FLOOR:
+        return LEVEL_FLOOR[text]  # type: ignore[index]
+    if text.isdecimal() and 1 <= int(text) <= 100:
+        return int(text)
+    raise ConfigurationError(
+        "this is no confidence", expected="low, medium, high, 1–100 or never", found=text[:40]
+    )

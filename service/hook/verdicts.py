@@ -1,25 +1,17 @@
-"""What may become of a call: its texts classified, a policy or thresholds applied."""
+"""What may become of a call: what was seen in it, and a policy or thresholds applied to that."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
-import pyarrow as pa
-
-from dlpagent.assess import Assessed, Assessor
 from dlpagent.connectors.sources._record_rows import as_record
 from dlpagent.connectors.sources._shapes import parts_of
-from dlpagent.findings import LEVEL_FLOOR, level_of
-from dlpagent.records import Asset, batch_of_columns, without_surrogates
+from dlpagent.findings import LEVEL_FLOOR
 from dlpagent.service.hook.calls import APPS, Call
-from dlpagent.service.redact.json_text import JsonText
-from dlpagent.service.redact.rewriting import Rewriter
-from dlpagent.service.redact.settling import settle
 
 Action = Literal["allow", "ask", "redact", "deny"]
 ACTIONS: tuple[Action, ...] = ("allow", "ask", "redact", "deny")
@@ -78,67 +70,83 @@ class Thresholds:
         return "allow"
 
 
+class TextOf(NamedTuple):
+    """A text of a call: where it stands, and the words beside it."""
+
+    part: str
+    text: str
+    context: str | None = None
+
+
+class Ruled(NamedTuple):
+    """A rule of a policy that is enforced and holds: its name and what it asks for."""
+
+    rule: str
+    actions: tuple[str, ...]
+
+
+class Seen(NamedTuple):
+    """What is in the texts of a call. rules: None when no policy was asked."""
+
+    found: tuple[Found, ...]
+    rules: tuple[Ruled, ...] | None = None
+    unchecked: str = ""
+
+
+class Eyes(Protocol):
+    """Who looks at texts: this process, or a service that runs."""
+
+    def see(self, texts: Sequence[TextOf], *, app: str, role: str, session: str) -> Seen:
+        """What is in the texts of one call."""
+
+    def masked(self, subject: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        """The subject with its findings masked, and why it cannot be vouched for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Judges calls. With a decider in the assessor its policy decides, else the thresholds.
+    """Judges calls: with a policy its rules decide, else the thresholds."""
 
-    rewriter: how findings are masked; it should change what the thresholds or the policy name.
-    """
-
-    assessor: Assessor
-    rewriter: Rewriter
+    eyes: Eyes
     thresholds: Thresholds = Thresholds()
     app: str | None = None
 
     def judge(self, call: Call) -> Verdict:
         """The verdict on a call."""
-        rows = list(_texts(call))
+        texts = list(_texts(call))
         file, unread = _file_of(call)
-        rows += [("file", file, None)] if file is not None else []
-        if not rows:
+        texts += [TextOf("file", file)] if file is not None else []
+        if not texts:
             return Verdict("allow", unchecked=unread)
-        app = self.app or APPS[call.family]
-        asset = Asset(f"hook:{app}", "stream", "hook", app=app)
-        batch = _batch(asset, rows, call, app)
-        assessed = self.assessor.assess(asset, batch)
-        found = tuple(self._found(assessed))
-        action, why = self._action(assessed, found)
-        unread = unread or next((item.reason for item in assessed.problems), "")
+        app, role = self.app or APPS[call.family], _ROLES.get(call.kind, "tool")
+        seen = self.eyes.see(texts, app=app, role=role, session=call.session or "call")
+        action, rule = self._action(seen)
         changed: Mapping[str, Any] = {}
         if action == "redact":
-            changed, problem = _masked(call.subject, self.rewriter)
+            changed, problem = self.eyes.masked(call.subject)
             if problem or file is not None or changed == call.subject:
                 # what cannot be masked in place may not pass
                 action, changed = "deny", {}
-        return Verdict(action, _reason(why, found) if found else "", found, changed, unread)
+        reason = _reason(rule, seen.found) if seen.found else ""
+        return Verdict(action, reason, seen.found, changed, unread or seen.unchecked)
 
-    def _found(self, assessed: Assessed) -> Iterator[Found]:
-        names = self.assessor.classifier.sit_names
-        columns = ("part", "sit_id", "confidence", "masked")
-        for row in assessed.findings.select(columns).to_pylist():
-            confidence = row["confidence"]
-            yield Found(row["part"], names[row["sit_id"]], level_of(confidence), row["masked"],
-                        confidence)  # fmt: skip
-
-    def _action(self, assessed: Assessed, found: Sequence[Found]) -> tuple[Action, str]:
-        if self.assessor.decider is None:
-            best = max((item.confidence for item in found), default=0)
+    def _action(self, seen: Seen) -> tuple[Action, str]:
+        if seen.rules is None:
+            best = max((item.confidence for item in seen.found), default=0)
             return self.thresholds.action(best), ""
         strictest: tuple[int, str] = (0, "")
-        for violation in assessed.violations:
-            if violation.mode != "enforce":
-                continue
-            for name in violation.actions:
+        for rule in seen.rules:
+            for name in rule.actions:
                 rank = ACTIONS.index(_OF_POLICY.get(name, "allow"))
-                strictest = max(strictest, (rank, violation.rule_name), key=lambda one: one[0])
+                strictest = max(strictest, (rank, rule.rule), key=lambda one: one[0])
         return ACTIONS[strictest[0]], strictest[1]
 
 
-def _texts(call: Call) -> Iterator[tuple[str, str, str | None]]:
-    """(part, text, context) of every text in a call."""
+def _texts(call: Call) -> Iterator[TextOf]:
+    """Every text in a call."""
     for part in parts_of(as_record(dict(call.subject))):
         if part.text is not None:
-            yield part.part, str(part.text), part.context
+            yield TextOf(part.part, str(part.text), part.context)
 
 
 def _file_of(call: Call) -> tuple[str | None, str]:
@@ -157,31 +165,6 @@ def _file_of(call: Call) -> tuple[str | None, str]:
     if b"\0" in data[:8192]:
         return None, "the file to be read is not text"
     return data.decode("utf-8", errors="replace"), ""
-
-
-def _batch(
-    asset: Asset, rows: Sequence[tuple[str, str, str | None]], call: Call, app: str
-) -> pa.RecordBatch:
-    many = len(rows)
-    role = _ROLES.get(call.kind, "tool")
-    return batch_of_columns(
-        asset.uri,
-        many,
-        {
-            "record_id": pa.array([call.session or "call"] * many, pa.string()),
-            "part": pa.array([part for part, _, _ in rows], pa.string()),
-            "seq": pa.array(range(many), pa.int64()),
-            "text": pa.array([without_surrogates(text) for _, text, _ in rows], pa.large_string()),
-            "context": pa.array([context for _, _, context in rows], pa.string()),
-            "role": pa.array([role] * many, pa.string()),
-            "app": pa.array([app] * many, pa.string()),
-        },
-    )
-
-
-def _masked(subject: Mapping[str, Any], rewriter: Rewriter) -> tuple[Mapping[str, Any], str]:
-    (settled,) = settle([json.dumps(subject)], JsonText, rewriter)
-    return json.loads(settled.raw), settled.problem or ""
 
 
 def _reason(rule: str, found: Sequence[Found]) -> str:

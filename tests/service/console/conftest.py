@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from dlpagent.service.cli import run
 from dlpagent.service.http.app import make_app
 from dlpagent.service.http.settings import ServeSettings, TenantSettings
+
+_spec = importlib.util.spec_from_file_location("serving", Path(__file__).with_name("serving.py"))
+assert _spec
+assert _spec.loader
+_kit = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_kit)
+serving = _kit.serving
 
 CARD_SIT = r"""
 id: 00000000-0000-4000-8000-0000000000aa
@@ -99,31 +103,6 @@ def _write_corpus(folder: Path) -> None:
         "pred": {"Custom - Dutch Passport number": "passport"},
     }
     (folder / "map.json").write_text(json.dumps(types), "utf-8")
-
-
-class serving:  # noqa: N801 - reads as a verb in a with statement
-    """An app on a port of this machine, in a thread."""
-
-    def __init__(self, app: Any) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=self._port, log_level="critical", ws="none")
-        )
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-
-    def __enter__(self) -> str:
-        self._thread.start()
-        until = time.monotonic() + 60
-        while not self._server.started and time.monotonic() < until:
-            time.sleep(0.05)
-        assert self._server.started
-        return f"http://127.0.0.1:{self._port}"
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(30)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import sys
@@ -43,6 +44,15 @@ PROMPT = {"hook_event_name": "UserPromptSubmit", "session_id": "s", "prompt": f"
 BASH = {"hook_event_name": "PreToolUse", "tool_name": "Bash",
         "tool_input": {"command": f"pay --card '{CARD}'", "timeout": 5}}  # fmt: skip
 CLEAN = {"hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": "ls"}}
+
+_spec = importlib.util.spec_from_file_location(
+    "console_kit", Path(__file__).parent.parent / "console" / "serving.py"
+)
+assert _spec
+assert _spec.loader
+_kit = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_kit)
+serving = _kit.serving
 
 Hook = Callable[..., tuple[int, Any, str]]
 
@@ -232,3 +242,44 @@ def test_a_wrong_setting_is_told_and_denies(hook: Hook) -> None:
         code, said, told = hook(BASH, *options)
         assert (code, said) == (2, None)
         assert told
+
+
+@pytest.mark.parametrize(
+    ("sent", "options", "expected"),
+    [
+        (CLEAN, (), None),
+        (BASH, (), "deny"),
+        (BASH, ("--redact", "high", "--deny", "never"), "ask"),
+        (BASH, ("--policy", "Mine"), "deny"),
+    ],
+)
+def test_a_service_that_runs_may_be_asked_instead(
+    hook: Hook, home: Path, sent: dict[str, Any], options: tuple[str, ...], expected: str | None
+) -> None:
+    from dlpagent.service.http.app import make_app
+    from dlpagent.service.http.settings import ServeSettings, TenantSettings
+
+    settings = ServeSettings(
+        auth=False,
+        packs=(str(home / "card.yaml"),),
+        tenants=(
+            TenantSettings(state=str(home / "state.db"), policies=(policy_file(home, "block"),)),
+        ),
+    )
+    with serving(make_app(settings)) as url:
+        code, said, _ = hook(sent, "--server", url, *options)
+    assert code == 0
+    if expected is None:
+        assert said is None
+        return
+    specific = said["hookSpecificOutput"]
+    assert specific["permissionDecision"] == expected
+    if expected == "ask":
+        assert specific["updatedInput"] == {"command": f"pay --card '{MASKED}'", "timeout": 5}
+
+
+def test_a_service_that_does_not_answer_lets_nothing_pass(hook: Hook) -> None:
+    code, said, told = hook(BASH, "--server", "http://127.0.0.1:9")
+    assert (code, said) == (2, None)
+    assert told
+    assert hook(BASH, "--server", "http://127.0.0.1:9", "--unchecked", "allow")[0] == 0
