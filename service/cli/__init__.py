@@ -12,6 +12,7 @@ from dlpagent.errors import DlpAgentError, ExitCode
 from dlpagent.service.cli import (
     audit,
     bench,
+    diffs,
     edm,
     evals,
     explain,
@@ -28,6 +29,7 @@ from dlpagent.service.cli import (
     serve,
     sweeps,
     triage,
+    tune,
     violations,
 )
 
@@ -71,12 +73,14 @@ app.add_typer(labels.app, name="label")
 app.add_typer(edm.app, name="edm")
 app.command("explain")(explain.explain)
 app.command("eval")(evals.evaluate)
+app.command("diff")(diffs.diff)
+app.command("tune")(tune.tune)
 app.add_typer(triage.app, name="triage")
-app.command("serve")(serve.serve)
-app.add_typer(serve.keys_app, name="keys")
 app.add_typer(violations.app, name="violations")
 app.add_typer(audit.app, name="audit")
 app.add_typer(inventory.app, name="inventory")
+app.command("serve")(serve.serve)
+app.add_typer(serve.keys_app, name="keys")
 app.command("bench")(bench.bench)
 
 
