@@ -40,6 +40,8 @@ _CODE = (
     "const url = new URL('/api/v2/items?page=' + page, base); // see RFC 3986\n",
 )
 _LONGEST_PLANTED = 120
+_DIGITS = "0123456789"
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,43 @@ def hostile() -> Iterator[Corpus]:
         ("keywords", "hostile: keywords without numbers", "card tax account passport number ssn "),
     ):
         yield Corpus(f"hostile-{name}", what, _repeating(piece))
+    for name, what, drawn in (
+        ("cards", "hostile: cards with wrong check digits, all different", _near_card),
+        ("ibans", "hostile: accounts with wrong check digits, all different", _near_iban),
+        ("tokens", "hostile: random tokens", _token),
+    ):
+        yield Corpus(f"hostile-{name}", what, _of_many(drawn))
+
+
+def _drawn(chance: random.Random, signs: str, count: int) -> str:
+    return "".join(chance.choice(signs) for _ in range(count))
+
+
+def _near_card(chance: random.Random) -> str:
+    number = luhn("4" + _drawn(chance, _DIGITS, 14))
+    number = number[:-1] + str((int(number[-1]) + chance.randrange(1, 10)) % 10)
+    return "-".join(number[first : first + 4] for first in range(0, 16, 4))
+
+
+def _near_iban(chance: random.Random) -> str:
+    groups = " ".join(_drawn(chance, _DIGITS, 4) for _ in range(3))
+    return f"GB{chance.randrange(2, 99):02} WEST {groups} {chance.randrange(100):02}"
+
+
+def _token(chance: random.Random) -> str:
+    return _drawn(chance, _LETTERS + _DIGITS, 40)
+
+
+def _of_many(drawn: Callable[[random.Random], str]) -> Callable[[random.Random], Text]:
+    """Rows of 500 characters in which, and among which, no piece comes twice."""
+
+    def made(chance: random.Random) -> Text:
+        pieces: list[str] = []
+        while sum(map(len, pieces)) + len(pieces) < 500:
+            pieces.append(drawn(chance))
+        return Text(" ".join(pieces))
+
+    return made
 
 
 def _repeating(piece: str) -> Callable[[random.Random], Text]:

@@ -76,5 +76,18 @@ def test_customer_rows_have_ten_fields_and_a_card_with_its_check_digit() -> None
         assert VALIDATORS["luhn"](row[3])
 
 
+def test_hostile_rows_that_differ_hold_no_piece_twice_and_no_true_card() -> None:
+    for name, least in (("hostile-cards", 400), ("hostile-ibans", 200), ("hostile-tokens", 200)):
+        (corpus,) = (one for one in all_corpora() if one.name == name)
+        rows = [item.text for item in corpus.texts(10_000)]
+        pieces = [
+            piece for row in rows for piece in row.split("GB" if name == "hostile-ibans" else " ")
+        ]
+        held = [piece for piece in pieces if piece]
+        assert len(set(held)) == len(held) > least
+        if name == "hostile-cards":
+            assert not any(VALIDATORS["luhn"](piece) for piece in held)
+
+
 def test_luhn_gives_the_published_number() -> None:
     assert luhn("411111111111111") == "4111111111111111"
