@@ -63,7 +63,7 @@ async def change(call: Call) -> Response:
         entry = say(
             call.tenant.state.database, call.who.id, form.get("id", ""),
             owner=form.get("owner"), purpose=form.get("purpose"),
-            state=state or None,  # type: ignore[arg-type]
+            state=state or None,
             receipt=form.get("receipt", "").strip(),
         )  # fmt: skip
         return f"{entry.name} is changed."

@@ -41,7 +41,7 @@ async def _queue(call: Call, problem: str = "", status: int = 200) -> Response:
     def read() -> list[ValueGroup]:
         groups = value_groups(
             call.tenant.state,
-            standing=standing,  # type: ignore[arg-type]
+            standing=standing,
             min_confidence=parse_level(level),
         )
         wanted = words.casefold().split()

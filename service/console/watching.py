@@ -47,7 +47,7 @@ async def violations(call: Call) -> Response:
     words = query.get("q", "").casefold().split()
 
     def read() -> tuple[list[StoredViolation], int, Counter[str]]:
-        statuses = {"open": OPEN_STATUSES, "any": ()}.get(standing, (standing,))
+        statuses: Any = {"open": OPEN_STATUSES, "any": ()}.get(standing, (standing,))
         found = []
         counts: Counter[str] = Counter()
         for one in call.tenant.state.violations(statuses=statuses):
