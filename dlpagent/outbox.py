@@ -56,6 +56,9 @@ class Delivered:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
+_RENEWALS = 10  # in the time a right to drain lasts
+
+
 def drain(
     state: State,
     sinks: Mapping[str, Sink],
@@ -110,6 +113,7 @@ class _Drain:
         self.db, self.clock, self.chance = state.database, clock, chance
         self.retry, self.batch_size = retry, batch_size
         self.tokens: dict[str, str] = {}
+        self.renewed: dict[str, datetime] = {}
         self.busy: list[str] = []
         self.errors: dict[str, str] = {}
         self.sent = self.dead = 0
@@ -121,6 +125,7 @@ class _Drain:
             self.busy.append(name)
         else:
             self.tokens[name] = token
+            self.renewed[name] = self.clock()
 
     def give_back(self) -> None:
         """Give back every right."""
@@ -171,7 +176,7 @@ class _Drain:
         """What to try now: nothing when another process has taken the sink over meanwhile."""
         if name not in self.tokens:
             return []
-        if not outbox_rows.renew_drain(self.db, name, self.tokens[name], self.clock()):
+        if not self._still_ours(name):
             self.busy.append(name)
             del self.tokens[name]
             return []
@@ -179,6 +184,14 @@ class _Drain:
         if outbox_rows.failures_of(self.db, name):
             return outbox_rows.due_rows(self.db, name, self.clock(), 1, longest_waiting=True)
         return outbox_rows.due_rows(self.db, name, self.clock(), self.batch_size)
+
+    def _still_ours(self, name: str) -> bool:
+        """Prolong the right to drain, unless that was done just now: it is a commit each time."""
+        now = self.clock()
+        if (now - self.renewed[name]).total_seconds() < self.db.lease_seconds / _RENEWALS:
+            return True
+        self.renewed[name] = now
+        return outbox_rows.renew_drain(self.db, name, self.tokens[name], now)
 
     def _put_off(self, rows: Sequence[OutboxRow]) -> None:
         """Let the next try be another event: one that chokes its sink must not hold up the others."""

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +21,7 @@ DEFAULT_PLACES: Final = 10
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
 
 
+@lru_cache(maxsize=4096)
 def as_guid(kind: str, *parts: str) -> str:
     """The last part when it is a GUID (lower case, hyphenated), else a stable uuid5 of all parts.
 
