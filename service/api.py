@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.detecting import classifier_of
-from dlpagent.classifiers.explain import Explanation, explain
+from dlpagent.classifiers.explain import Explanation, Trace, explain
 from dlpagent.classifiers.sit import Pack, Profile
 from dlpagent.errors import ConfigurationError
 from dlpagent.evidence import Evidence
@@ -36,7 +36,7 @@ from dlpagent.service.ner import Ner
 from dlpagent.service.packs import BUILTIN_NAME, above, load_packs
 from dlpagent.service.session import parse_level
 from dlpagent.service.settings import Home
-from dlpagent.service.trace_view import explanation_text
+from dlpagent.service.trace_view import explanation_text, why_of
 
 BATCH_ROWS = 2_000
 
@@ -72,6 +72,14 @@ _COLUMNS = ("asset", "record_id", "part", "start", "end", "sit_id", "sit", "conf
             "masked", "key")  # fmt: skip
 
 
+class Shown(NamedTuple):
+    """The text that findings are of, as a notebook needs it; explain: asked when it is shown."""
+
+    text: str
+    context: str
+    explain: Callable[[], Explanation]
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What was found, as values or as an Arrow table; and what could not be checked.
@@ -81,7 +89,7 @@ class Findings:
 
     table: pa.Table
     unchecked: tuple[Unchecked, ...] = ()
-    _shown: tuple[str, str] | None = field(default=None, repr=False, compare=False)
+    _shown: Shown | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -112,7 +120,8 @@ class Findings:
     def _repr_html_(self) -> str:
         """In a notebook: the text with its matches masked and coloured, or a table of the findings."""
         if self._shown is not None:
-            return text_html(self._shown[0], self._shown[1], list(self))
+            text, context, why = self._shown
+            return text_html(text, context, list(self), why().traces)
         return _table_html(self)
 
 
@@ -128,7 +137,9 @@ class OpenPack:
         """What is in one text. context: words beside it (a column heading), at distance 0."""
         batch = _batch("text:", [text], ["0"], "text", context or None)
         found = self._classified("text:", batch)
-        return Findings(found.table, found.unchecked, (text, context))
+        found_sits = [self.pack.sits[one] for one in set(found.table.column("sit_id").to_pylist())]
+        shown = Shown(text, context, lambda: explain(self.compiled, text, context, found_sits))
+        return Findings(found.table, found.unchecked, shown)
 
     def explain(self, text: str, context: str = "") -> Explained:
         """Why each match got its confidence, and what was missing for the next level."""
@@ -330,8 +341,10 @@ def _joined(found: Sequence[Findings]) -> Findings:
 _COLOURS = {"high": "#b3261e", "medium": "#8a5a00", "low": "#3f5f8a"}
 
 
-def text_html(text: str, context: str, found: Sequence[Finding]) -> str:
-    """A text with its matches coloured by level and masked; hovering says which SIT and how sure.
+def text_html(
+    text: str, context: str, found: Sequence[Finding], traces: Sequence[Trace] = ()
+) -> str:
+    """A text with its matches coloured by level and masked; hovering says which SIT, how sure and why.
 
     Of overlapping matches the surest is shown in place; all are named on hovering.
     """
@@ -340,7 +353,7 @@ def text_html(text: str, context: str, found: Sequence[Finding]) -> str:
     for group in _overlapping(found):
         start, end = min(item.start for item in group), max(item.end for item in group)
         best = max(group, key=lambda item: (item.confidence, item.end - item.start))
-        title = "\n".join(f"{item.sit}: {item.confidence} ({item.level})" for item in group)
+        title = "\n".join(_title(item, traces) for item in group)
         pieces.append(html.escape(text[place:start]))
         pieces.append(
             f'<mark title="{html.escape(title, quote=True)}" style="background:none;color:inherit;'
@@ -351,6 +364,19 @@ def text_html(text: str, context: str, found: Sequence[Finding]) -> str:
     pieces.append(html.escape(text[place:]))
     beside = f"<small>beside: {html.escape(context)}</small><br>" if context else ""
     return f'<div style="white-space:pre-wrap">{beside}{"".join(pieces)}</div>'
+
+
+def _title(item: Finding, traces: Sequence[Trace]) -> str:
+    place = (item.sit_id, item.start, item.end)
+    why = next(
+        (
+            why_of(one)
+            for one in traces
+            if (one.sit_id, one.start, one.end) == place and one.confidence
+        ),
+        "",
+    )
+    return f"{item.sit}: {item.confidence} ({item.level})" + (f", {why}" if why else "")
 
 
 def _overlapping(found: Sequence[Finding]) -> Iterator[list[Finding]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dlpagent.classifiers.explain import ConditionTrace, Explanation, PatternTrace, Trace
@@ -57,6 +57,27 @@ def explanation_text(
     if found.truncated:
         lines.append("More places were found than are shown.")
     return "\n".join(lines) + "\n"
+
+
+def why_of(trace: Trace) -> str:
+    """In one line, what the pattern that decided stands on; no value is in it."""
+    if trace.pattern is None:
+        return ""
+    pattern = next((one for one in trace.patterns if one.index == trace.pattern), None)
+    if pattern is None:
+        return ""
+    told = [pattern.primary, *_supports(pattern.conditions)]
+    return " with ".join(filter(None, (told[0], " and ".join(told[1:]))))
+
+
+def _supports(conditions: Sequence[ConditionTrace]) -> Iterator[str]:
+    for condition in conditions:
+        if condition.children:
+            yield from _supports(condition.children)
+        elif condition.met and condition.hits:
+            hit = condition.hits[0]
+            place = "beside the text" if hit.in_context else f"{hit.distance} away"
+            yield f"{_quoted(hit.term) or condition.element + ' '}{place}"
 
 
 def _trace(trace: Trace, value: str) -> Iterator[str]:

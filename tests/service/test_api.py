@@ -106,7 +106,7 @@ def test_a_notebook_shows_the_text_with_its_matches_masked_and_nothing_executed(
     assert CARD not in shown
     assert "**** **** **** 1111" in shown
     assert "&lt;script&gt;" in shown
-    assert "Credit Card Number: 75 (medium)" in shown
+    assert "Credit Card Number: 75 (medium), Func_credit_card with &quot;card&quot; " in shown
     assert shown.endswith(" ends</div>")
     assert "<td>" in pack.scan({"text": [f"card {CARD}"]})._repr_html_()
 
