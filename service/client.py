@@ -13,9 +13,10 @@ refuses is raised as ServiceError with the four parts of its problem.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -44,12 +45,13 @@ class ServiceError(DlpAgentError):
         super().__init__(what, **parts)
 
 
-class _Asked(msgspec.Struct):
+@dataclass(frozen=True, slots=True)
+class _Asked(Generic[T]):
     """A request, and the type of its answer."""
 
     method: str
     path: str
-    answer: Any
+    answer: type[T]
     body: Any = None
     query: dict[str, Any] | None = None
 
@@ -135,25 +137,23 @@ class Client:
 
     def packs(self) -> list[values.Pack]:
         """The pack in use."""
-        return self._ask(_Asked("GET", "/v1/packs", list[values.Pack]))
+        return self._ask(_packs())
 
     def pack(self, ident: str) -> values.PackDetail:
         """A pack and its SITs."""
-        return self._ask(_Asked("GET", f"/v1/packs/{quote(ident, safe='')}", values.PackDetail))
+        return self._ask(_pack(ident))
 
     def policies(self) -> list[values.Policy]:
         """The policies."""
-        return self._ask(_Asked("GET", "/v1/policies", list[values.Policy]))
+        return self._ask(_policies())
 
     def policy(self, ident: str) -> values.PolicyDetail:
         """A policy, its rules and labels."""
-        path = f"/v1/policies/{quote(ident, safe='')}"
-        return self._ask(_Asked("GET", path, values.PolicyDetail))
+        return self._ask(_policy(ident))
 
     def check_policy(self, yaml: str, *, simulate: bool = False) -> values.PolicyChecked:
         """What is wrong with a policy, and what it would do."""
-        body = values.PolicyText(yaml=yaml, simulate=simulate)
-        return self._ask(_Asked("POST", "/v1/policies/check", values.PolicyChecked, body))
+        return self._ask(_check(yaml, simulate))
 
     def findings(self, **query: Any) -> Iterator[dict[str, Any]]:
         """Newest findings of every asset; asset, sit, min_confidence and limit narrow them."""
@@ -165,20 +165,19 @@ class Client:
 
     def sweeps(self, **query: Any) -> list[dict[str, Any]]:
         """Runs, the newest first."""
-        return self._ask(_Asked("GET", "/v1/sweeps", values.Page, query=query)).items
+        return self._ask(_page("/v1/sweeps", query)).items
 
     def api_keys(self) -> list[values.Key]:
         """API keys, without the keys."""
-        return self._ask(_Asked("GET", "/v1/keys", values.Keys)).items
+        return self._ask(_keys()).items
 
     def create_key(self, name: str, role: Any, days: int | None = None) -> values.KeyMade:
         """A new key, shown this once."""
-        body = values.KeyRequest(name=name, role=role, days=days)
-        return self._ask(_Asked("POST", "/v1/keys", values.KeyMade, body))
+        return self._ask(_new_key(name, role, days))
 
     def revoke_key(self, ident: str) -> None:
         """End a key."""
-        self._ask(_Asked("DELETE", f"/v1/keys/{quote(ident, safe='')}", None))
+        self._ask(_end_key(ident))
 
     def is_ready(self) -> bool:
         """Whether the service can work. False also when it does not answer."""
@@ -191,12 +190,12 @@ class Client:
         after: str | None = None
         while True:
             more = query if after is None else {**query, "after": after}
-            page = self._ask(_Asked("GET", path, values.Page, query=more))
+            page = self._ask(_page(path, more))
             yield from page.items
             if (after := page.next) is None:
                 return
 
-    def _ask(self, asked: _Asked) -> Any:
+    def _ask(self, asked: _Asked[T]) -> T:
         try:
             answer = self._http.request(**_parts(asked))
         except httpx.HTTPError as error:
@@ -205,7 +204,7 @@ class Client:
 
 
 class AsyncClient:
-    """The same for an event loop: what is asked most often."""
+    """The same for an event loop, but for streams and files."""
 
     def __init__(
         self,
@@ -256,6 +255,42 @@ class AsyncClient:
         """See Client.redact."""
         return await self._ask(_redact(texts, operator, sits, min_confidence))
 
+    async def packs(self) -> list[values.Pack]:
+        """See Client.packs."""
+        return await self._ask(_packs())
+
+    async def pack(self, ident: str) -> values.PackDetail:
+        """See Client.pack."""
+        return await self._ask(_pack(ident))
+
+    async def policies(self) -> list[values.Policy]:
+        """See Client.policies."""
+        return await self._ask(_policies())
+
+    async def policy(self, ident: str) -> values.PolicyDetail:
+        """See Client.policy."""
+        return await self._ask(_policy(ident))
+
+    async def check_policy(self, yaml: str, *, simulate: bool = False) -> values.PolicyChecked:
+        """See Client.check_policy."""
+        return await self._ask(_check(yaml, simulate))
+
+    async def sweeps(self, **query: Any) -> list[dict[str, Any]]:
+        """See Client.sweeps."""
+        return (await self._ask(_page("/v1/sweeps", query))).items
+
+    async def api_keys(self) -> list[values.Key]:
+        """See Client.api_keys."""
+        return (await self._ask(_keys())).items
+
+    async def create_key(self, name: str, role: Any, days: int | None = None) -> values.KeyMade:
+        """See Client.create_key."""
+        return await self._ask(_new_key(name, role, days))
+
+    async def revoke_key(self, ident: str) -> None:
+        """See Client.revoke_key."""
+        await self._ask(_end_key(ident))
+
     async def violations(self, **query: Any) -> AsyncIterator[dict[str, Any]]:
         """See Client.violations."""
         async for item in self._pages("/v1/violations", query):
@@ -277,13 +312,13 @@ class AsyncClient:
         after: str | None = None
         while True:
             more = query if after is None else {**query, "after": after}
-            page = await self._ask(_Asked("GET", path, values.Page, query=more))
+            page = await self._ask(_page(path, more))
             for item in page.items:
                 yield item
             if (after := page.next) is None:
                 return
 
-    async def _ask(self, asked: _Asked) -> Any:
+    async def _ask(self, asked: _Asked[T]) -> T:
         try:
             answer = await self._http.request(**_parts(asked))
         except httpx.HTTPError as error:
@@ -294,12 +329,14 @@ class AsyncClient:
 # --- what both say and understand -----------------------------------------------------------------
 
 
-def _classify(texts: Texts, min_confidence: int) -> _Asked:
+def _classify(texts: Texts, min_confidence: int) -> _Asked[values.ClassifyResponse]:
     body = values.ClassifyRequest(texts=list(texts), min_confidence=min_confidence)
     return _Asked("POST", "/v1/classify", values.ClassifyResponse, body)
 
 
-def _decide(items: Sequence[values.DecideItem], policy: str | None) -> _Asked:
+def _decide(
+    items: Sequence[values.DecideItem], policy: str | None
+) -> _Asked[values.DecideResponse]:
     body = values.DecideRequest(items=list(items), policy=policy)
     return _Asked("POST", "/v1/decide", values.DecideResponse, body)
 
@@ -309,18 +346,56 @@ def _redact(
     operator: values.Operator,
     sits: Mapping[str, values.Operator] | None,
     min_confidence: int,
-) -> _Asked:
+) -> _Asked[values.RedactResponse]:
     body = values.RedactRequest(
         texts=list(texts), operator=operator, sits=dict(sits or {}), min_confidence=min_confidence
     )
     return _Asked("POST", "/v1/redact", values.RedactResponse, body)
 
 
+def _packs() -> _Asked[list[values.Pack]]:
+    return _Asked("GET", "/v1/packs", list[values.Pack])
+
+
+def _pack(ident: str) -> _Asked[values.PackDetail]:
+    return _Asked("GET", f"/v1/packs/{quote(ident, safe='')}", values.PackDetail)
+
+
+def _policies() -> _Asked[list[values.Policy]]:
+    return _Asked("GET", "/v1/policies", list[values.Policy])
+
+
+def _policy(ident: str) -> _Asked[values.PolicyDetail]:
+    return _Asked("GET", f"/v1/policies/{quote(ident, safe='')}", values.PolicyDetail)
+
+
+def _check(yaml: str, simulate: bool) -> _Asked[values.PolicyChecked]:
+    body = values.PolicyText(yaml=yaml, simulate=simulate)
+    return _Asked("POST", "/v1/check-policy", values.PolicyChecked, body)
+
+
+def _page(path: str, query: dict[str, Any]) -> _Asked[values.Page]:
+    return _Asked("GET", path, values.Page, query=query)
+
+
+def _keys() -> _Asked[values.Keys]:
+    return _Asked("GET", "/v1/keys", values.Keys)
+
+
+def _new_key(name: str, role: Any, days: int | None) -> _Asked[values.KeyMade]:
+    body = values.KeyRequest(name=name, role=role, days=days)
+    return _Asked("POST", "/v1/keys", values.KeyMade, body)
+
+
+def _end_key(ident: str) -> _Asked[None]:
+    return _Asked("DELETE", f"/v1/keys/{quote(ident, safe='')}", type(None))
+
+
 def _headers(key: str | None) -> dict[str, str]:
     return {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
 
-def _parts(asked: _Asked) -> dict[str, Any]:
+def _parts(asked: _Asked[T]) -> dict[str, Any]:
     parts: dict[str, Any] = {"method": asked.method, "url": asked.path, "params": asked.query}
     if asked.body is not None:
         parts["content"] = msgspec.json.encode(asked.body)
@@ -328,13 +403,11 @@ def _parts(asked: _Asked) -> dict[str, Any]:
     return parts
 
 
-def _told(answer: httpx.Response, kind: Any) -> Any:
+def _told(answer: httpx.Response, kind: type[T]) -> T:
     if answer.is_error:
         raise _refused(answer)
-    if kind is None:
-        return None
     try:
-        return msgspec.json.decode(answer.content, type=kind)
+        return msgspec.json.decode(answer.content or b"null", type=kind)
     except msgspec.DecodeError:
         raise ServiceError(
             "the answer is not one of this service", status=answer.status_code,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Column, insert, select, update
 
 from dlpagent.state.audit import record_act
 from dlpagent.state.database import Database
@@ -79,5 +80,5 @@ def key_rows(db: Database, tenant_id: str | None = None) -> list[StoredKey]:
         return [StoredKey(*row) for row in connection.execute(query)]
 
 
-def _columns() -> list[object]:
+def _columns() -> list[Column[Any]]:
     return [api_keys.c["key_id" if name == "id" else name] for name in _NAMES]

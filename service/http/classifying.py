@@ -8,10 +8,12 @@ lane of their own, so that a file does not hold up prompts where there is more t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -135,9 +137,14 @@ class Lane:
                 continue
             self._free -= 1
             future = self._submit(batch_of([text for one in group for text in one.texts]))
-            future.add_done_callback(
-                lambda done, group=group: loop.call_soon_threadsafe(self._done, loop, group, done)
-            )
+            future.add_done_callback(partial(self._called_back, loop, group))
+
+    def _called_back(
+        self, loop: asyncio.AbstractEventLoop, group: list[_Waiting], done: Future[Assessed]
+    ) -> None:
+        """In the worker's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(self._done, loop, group, done)
 
     def _group(self, most: int) -> list[_Waiting]:
         """The next requests that go together; those whose asker has gone are dropped."""

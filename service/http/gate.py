@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -132,16 +133,18 @@ def too_large(most: int) -> Refusal:
     )  # fmt: skip
 
 
-def decoded(data: bytes, kind: object) -> object:
+def decoded(data: bytes, kind: Any) -> object:
     """A JSON body as its type. Raises Refusal with the place of what is wrong, and no content."""
     try:
         try:
-            return msgspec.json.decode(data, type=kind)  # type: ignore[call-overload]
+            typed: object = msgspec.json.decode(data, type=kind)
+            return typed
         except msgspec.ValidationError as error:
             if "got `float`" not in str(error):
                 raise
         whole = _whole(msgspec.json.decode(data))
-        return msgspec.convert(whole, kind)  # type: ignore[call-overload]
+        converted: object = msgspec.convert(whole, kind)
+        return converted
     except msgspec.ValidationError as error:
         raise _invalid(error, "body") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -191,7 +191,9 @@ def _query_parameters(kind: type[msgspec.Struct]) -> list[dict[str, Any]]:
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """A query has no null: a key that is not wanted is left out."""
-    options = [each for each in schema.get("anyOf", []) if each.get("type") != "null"]
+    options: list[dict[str, Any]] = [
+        each for each in schema.get("anyOf", []) if each.get("type") != "null"
+    ]
     if len(options) == 1:
         return options[0]
     return {name: value for name, value in schema.items() if name != "default" or value is not None}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -49,6 +49,7 @@ class AdHoc:
     finders: tuple[tuple[str, str | None, float, Spans], ...]
     context: tuple[str, ...]
     flags: int
+    language: object = "en"
 
     def find(self, text: str, outside: Sequence[str]) -> Iterator[Hit]:
         """Matches in a text. outside: words the request says stand beside it."""
@@ -105,6 +106,7 @@ def _recognizer(given: object) -> AdHoc:
         finders=(*_patterns(patterns or [], flags), *_deny_list(words, given)),
         context=tuple(each.lower() for each in _texts(given.get("context") or [], "context")),
         flags=flags,
+        language=given.get("supported_language", "en"),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import PlainTextResponse, Response
 
-from dlpagent.classifiers.presidio_names import entity_names, explained
+from dlpagent.classifiers.presidio_names import explained
 from dlpagent.classifiers.sit import Pack
 from dlpagent.service.http.classifying import Found, TextIn
 from dlpagent.service.http.examples import ANALYZE_ASKED, ANALYZE_TOLD
@@ -26,6 +26,7 @@ from dlpagent.service.http.presidio_errors import (
     is_json,
 )
 from dlpagent.service.http.routes import Answer, Call, Route
+from dlpagent.service.http.service import Service
 from dlpagent.service.http.texts import classified
 
 LANGUAGES = (
@@ -84,7 +85,7 @@ async def health(_: Call) -> Response:
 async def analyze(call: Call) -> Response:
     """Results of a text, or a list of them for each of a list of texts."""
     try:
-        asked = asked_of(await _json(call), _entities(call.service.pack))
+        asked = asked_of(await _json(call), _entities(call.service))
         results = await _analyzed(call, asked)
     except PresidioError as error:
         return error_answer(error.message, error.status)
@@ -167,7 +168,7 @@ def _words(given: object) -> tuple[str, ...]:
 async def _analyzed(call: Call, asked: Asked) -> list[list[Result]]:
     context = " ".join(asked.context) or None
     texts = [TextIn(text, context) for text in asked.texts]
-    names = entity_names(call.service.pack)
+    names = call.service.entities
     found = await classified(call, texts)
     return [
         _results(call.service.pack, names, text.text, one, asked)
@@ -248,7 +249,7 @@ def without_contained(results: Iterable[Result]) -> list[Result]:
 
 async def supported_entities(call: Call) -> Response:
     """Names of entities."""
-    return _listed(call, sorted(_entities(call.service.pack)))
+    return _listed(call, sorted(_entities(call.service)))
 
 
 async def recognizers(call: Call) -> Response:
@@ -264,8 +265,8 @@ def _listed(call: Call, names: list[str]) -> Response:
     return Response(json.dumps(names) + "\n", media_type="application/json")
 
 
-def _entities(pack: Pack) -> frozenset[str]:
-    return frozenset(entity_names(pack).values())
+def _entities(service: Service) -> frozenset[str]:
+    return frozenset(service.entities.values())
 
 
 _ERROR = Answer("What is wrong", dict[str, str], example={"error": "No text provided"})

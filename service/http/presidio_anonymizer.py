@@ -177,7 +177,13 @@ def _operated(
         new = operate(text[span.start : span.end], parameters, span.entity)
         behind = done[min(span.end, last) :]
         done, last = done[: span.start] + new + behind, span.start
-        item = {"start": 0, "end": 0, "entity_type": span.entity, "text": new, "operator": name}
+        item: dict[str, Any] = {
+            "start": 0,
+            "end": 0,
+            "entity_type": span.entity,
+            "text": new,
+            "operator": name,
+        }
         items.append((len(behind) + len(new), {**item, "score": span.score} if scored else item))
     for from_end, item in items:
         item["start"] = len(done) - from_end

@@ -59,7 +59,8 @@ async def findings(call: Call) -> Response:
 
 def _findings(tenant: Tenant, asked: FindingsQuery) -> Page:
     """A page; its place is how many findings lie before it."""
-    place, items = 0, []
+    place = 0
+    items: list[dict[str, Any]] = []
     for batch in tenant.state.latest_findings(asked.asset):
         rows = batch.rows
         if asked.sit is not None:

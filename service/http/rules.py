@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from dlpagent.classifiers.presidio_names import entity_names
 from dlpagent.errors import Problem, ProblemsError
 from dlpagent.labels.policy import Policy
 from dlpagent.labels.policy_yaml import parse_policy
@@ -28,7 +27,7 @@ async def pack(call: Call) -> Response:
     service = call.service
     if call.request.path_params["pack_id"] != service.pack.ref.id:
         raise not_found("pack", "path")
-    names = entity_names(service.pack)
+    names = service.entities
     sits = [
         values.PackSit(
             id=sit.id,

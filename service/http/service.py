@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlpagent.classifiers.detecting import classifier_of
+from dlpagent.classifiers.presidio_names import entity_names
 from dlpagent.classifiers.sit import Pack
 from dlpagent.errors import ConfigurationError
 from dlpagent.evidence import Evidence
@@ -60,13 +61,17 @@ class Tenant:
 
 @dataclass(slots=True)
 class Service:
-    """An open service. Made by open_service(); closed with close()."""
+    """An open service. Made by open_service(); closed with close().
+
+    entities: SIT id → Presidio's name for it.
+    """
 
     settings: ServeSettings
     home: Home
     pack: Pack
     tenants: dict[str, Tenant]
     secret: bytes = field(repr=False)
+    entities: dict[str, str] = field(default_factory=dict, repr=False)
     is_ready: bool = False
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -106,7 +111,7 @@ def open_service(settings: ServeSettings) -> Service:
         raise ConfigurationError(
             "two tenants have the same state", where="tenants", expected="a state for each"
         )
-    return Service(settings, home, pack, tenants, secret, _stack=stack)
+    return Service(settings, home, pack, tenants, secret, entity_names(pack), _stack=stack)
 
 
 def folder_of(wanted: TenantSettings, home: Home) -> Path:

@@ -124,7 +124,7 @@ class _Tally:
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
         self.records = 0
-        self.counts = dict.fromkeys(LEVELS, 0)
+        self.counts: dict[str, int] = dict.fromkeys(LEVELS, 0)
         self.findings: list[dict[str, Any]] = []
         self.unread: list[dict[str, Any]] = []
 

@@ -160,6 +160,13 @@ def test_the_asynchronous_client_asks_side_by_side(server: Server) -> None:
             assert (await client.redact([CARD])).results[0].changed
             assert (await client.decide([])).results == []
             assert [each async for each in client.violations()] == []
+            assert [each async for each in client.findings()] == await client.sweeps() == []
+            assert (await client.pack((await client.packs())[0].id)).sits
+            assert (await client.policy((await client.policies())[0].id)).rules
+            assert (await client.check_policy("x: 1")).ok is False
+            made = await client.create_key("a", "reader")
+            await client.revoke_key(made.stored.id)
+            assert [each for each in await client.api_keys() if each.id == made.stored.id]
             return [sum(len(one.findings) for one in each.results) for each in told]
 
     assert asyncio.run(work()) == list(range(40))
