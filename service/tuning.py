@@ -17,7 +17,7 @@ from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.decoded import DecodingClassifier
 from dlpagent.classifiers.detecting import classifier_of
 from dlpagent.classifiers.evaluation import Counts, Document, Span, judge, wilson
-from dlpagent.classifiers.evaluation_matching import TypeMap, shared
+from dlpagent.classifiers.evaluation_matching import Names, TypeMap, shared
 from dlpagent.classifiers.pack_yaml import sit_document
 from dlpagent.classifiers.sit import Keyword, Pack, Sit
 from dlpagent.classifiers.sub_pack import only, reached
@@ -219,7 +219,8 @@ class _Bench:
             for item in spans
             if item.confidence >= self.floor
         ]
-        named = TypeMap(self.types.gold, _Only(self.sit.name, self.type))
+        alone = Names({self.sit.name: self.type, "*": None})
+        named = TypeMap(self.types.gold, alone)
         judged = judge(document, here, named, self.labelled.get(document.source))
         if document.is_negative:
             return Counts(found=len(judged.false))
@@ -239,19 +240,6 @@ class _Bench:
             if here != fold
             for item in self.sightings.get(document.id, ())
         ]
-
-
-@dataclass(slots=True)
-class _Only:
-    """Names for judging one SIT alone."""
-
-    name: str
-    type: str
-    table: Mapping[str, str | None] = field(default_factory=dict)
-
-    def of(self, name: str) -> str | None:
-        """The type of the SIT; None for everything else."""
-        return self.type if name == self.name else None
 
 
 def _sightings(

@@ -84,11 +84,9 @@ def _judged(state: State) -> dict[str, dict[_Name, list[_Place]]]:
     for batch in state.latest_findings():
         for row in batch.rows.to_pylist():
             near = by_key.get(row["key"], ())
-            verdict = strongest(
-                [item for item in near if item.covers(row["sit_id"], batch.asset_uri)]
-            )
-            if verdict is not None:
-                place = _Place(row["start"], row["end"], row["sit_id"], verdict.ruling, row["key"])
+            held = strongest([item for item in near if item.covers(row["sit_id"], batch.asset_uri)])
+            if held is not None:
+                place = _Place(row["start"], row["end"], row["sit_id"], held.ruling, row["key"])
                 name = (row["record_id"], row["part"])
                 found.setdefault(batch.asset_uri, {}).setdefault(name, []).append(place)
     return found
@@ -104,7 +102,8 @@ def _documents(
         ]
         if not here:
             continue
-        spans, decoys = [], []
+        spans: list[Span] = []
+        decoys: list[Span] = []
         for place in here:
             sit = pack.sits[place.sit_id]
             kind = types.pred.of(sit.id if sit.id in types.pred.table else sit.name)
