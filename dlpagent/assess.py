@@ -14,7 +14,9 @@ from pathlib import PurePath
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlpagent.contents import Keyed
 from dlpagent.errors import DlpAgentError, RuleError
+from dlpagent.evidence import Evidence
 from dlpagent.findings import MATCH_SCHEMA, Classified, Incomplete, findings_of
 from dlpagent.ports import Classifier, Decider
 from dlpagent.records import Asset, ItemLevel
@@ -105,8 +107,14 @@ class Assessor:
             problems=problems_of(batch, classified),
             violations=tuple(self.violations(decisions)),
             counters=replace(counters_of(batch), labels=label_counts(decisions)),
-            facts=facts_of_batch(batch, findings),
+            facts=facts_of_batch(batch, findings, self._evidence(asset)),
         )
+
+    def _evidence(self, asset: Asset) -> Evidence | None:
+        """The key for contents, where single records can be remedied."""
+        if asset.kind == "vector_collection" and isinstance(self.classifier, Keyed):
+            return self.classifier.evidence
+        return None
 
 
 def _place_of(error: Exception) -> str:

@@ -1,4 +1,5 @@
-"""The four ports: what the sweep loop asks of a source, a classifier, a decider and a sink.
+"""The ports: what the sweep loop asks of a source, a classifier, a decider and a sink; what remedies
+give whoever acts on what was found.
 
 Rooms implement them; service/wiring.py joins them by name. No inheritance is needed or wanted.
 """
@@ -6,6 +7,7 @@ Rooms implement them; service/wiring.py joins them by name. No inheritance is ne
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -89,3 +91,53 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Flush and let go of what it holds."""
+
+
+RemedyAction = Literal["tag", "move", "delete"]
+"""tag: mark the record, so that applications can leave it out; move: to another collection of the
+same store, or another file; delete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What became of the contents after a record was deleted or moved away.
+
+    is_erased: neither text nor vector is left in the place it was in; else they are only hidden, and
+    detail says where they still are, or that nobody can tell.
+    """
+
+    is_erased: bool
+    detail: str
+
+
+class Hands(Protocol):
+    """One asset, opened for remedies. Each method may be called again after a crash: what is done
+    already is left as it is."""
+
+    def tag(self, record_ids: Sequence[str]) -> None:
+        """Set the field dlpagent.contents.MARK to true."""
+
+    def move(self, record_ids: Sequence[str], to: str) -> str:
+        """Copy records to where `to` names (else to the usual place), then take them away here.
+
+        Returns where they are now.
+        """
+
+    def delete(self, record_ids: Sequence[str]) -> None:
+        """Take records away."""
+
+    def purge(self, record_ids: Sequence[str]) -> Erasure:
+        """Rid the store of what is left of records that were taken away, as far as it can be."""
+
+
+class Remedy(Protocol):
+    """Acts on records of one kind of store or file. Opened by wiring from the asset's address."""
+
+    def refusal(self, asset: Asset, action: RemedyAction) -> str:
+        """Why an action is impossible on an asset; "" when it is possible."""
+
+    def holding(self, asset: Asset) -> AbstractContextManager[Hands]:
+        """The asset, with other writers kept out where the store can do that, until it is closed.
+
+        Sources can read it meanwhile. Raises SourceError when it cannot be opened or is gone.
+        """

@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlpagent.contents import contents_of
+from dlpagent.evidence import Evidence
 from dlpagent.pairs import (
     Ints,
     dictionary_of,
@@ -84,9 +86,16 @@ def items_of_batch(
         )
 
 
-def facts_of_batch(batch: pa.RecordBatch, findings: pa.RecordBatch) -> tuple[RecordFacts, ...]:
-    """Who and what the records are that have findings or labels, of those that say anything of it."""
-    if all(batch.column(name).null_count == batch.num_rows for name in _FACT_COLUMNS):
+def facts_of_batch(
+    batch: pa.RecordBatch, findings: pa.RecordBatch, evidence: Evidence | None = None
+) -> tuple[RecordFacts, ...]:
+    """Who and what the records are that have findings or labels, of those that say anything of it.
+
+    evidence: the key under which the contents of records with findings are kept, if they are to be.
+    """
+    if evidence is None and all(
+        batch.column(name).null_count == batch.num_rows for name in _FACT_COLUMNS
+    ):
         return ()
     records = batch.column("record_id").dictionary_encode()
     codes = int_array(records.indices)
@@ -96,6 +105,9 @@ def facts_of_batch(batch: pa.RecordBatch, findings: pa.RecordBatch) -> tuple[Rec
     if not len(wanted):
         return ()
     with_findings = set(found.tolist())
+    contents: dict[str, str] = {}
+    if evidence is not None and len(found):
+        contents = dict(contents_of(batch, findings.column("record_id"), evidence))
     told = (
         RecordFacts(
             facts["record_id"],
@@ -104,6 +116,7 @@ def facts_of_batch(batch: pa.RecordBatch, findings: pa.RecordBatch) -> tuple[Rec
             facts["actor_id"],
             facts["app"],
             code in with_findings,
+            contents.get(facts["record_id"]),
         )
         for code, facts in _facts(batch, codes, wanted)
     )

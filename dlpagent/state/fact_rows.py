@@ -75,6 +75,7 @@ def _packed(facts: RecordFacts) -> dict[str, Any]:
         "actor": facts.actor_id,
         "app": facts.app,
         "bare": not facts.found,
+        "content": facts.content,
     }
     return {name: value for name, value in named.items() if value not in (None, [], False)}
 
@@ -88,4 +89,5 @@ def _facts(row: Row[Any]) -> RecordFacts:
         said.get("actor"),
         said.get("app"),
         not said.get("bare", False),
+        said.get("content"),
     )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlpagent.evidence import Evidence
 from dlpagent.findings import FINDING_SCHEMA
 from dlpagent.item_tallies import ItemTallies
 from dlpagent.records import Asset, PartRows
@@ -233,3 +234,10 @@ def test_facts_are_told_of_records_with_findings_or_labels_that_say_anything():
         RecordFacts("found", ("tool", "user"), ("l1", "l2"), "ann", "ChatGPT", found=True),
         RecordFacts("labelled", (), ("l1",), found=False),
     )
+
+
+def test_the_content_of_records_with_findings_is_kept_where_there_is_a_key():
+    rows = records({"record_id": "found", "seq": 0}, {"record_id": "clean", "seq": 0})
+    (told,) = facts_of_batch(rows, findings(("found", "s1", 85, "a")), Evidence(bytes(32)))
+    assert told.record_id == "found"
+    assert told.content is not None

@@ -13,6 +13,7 @@ TOLD = (
     RecordFacts("b\x00\ud800", roles=("assistant",)),
     RecordFacts("c", labels=("l1",), found=False),
     RecordFacts("d", actor_id="", found=False),
+    RecordFacts("e", content="k:0123"),
 )
 
 
