@@ -53,7 +53,7 @@ def stored_rows(connection: Connection) -> Iterator[Mapping[str, Any]]:
     while True:
         query = select(acts).order_by(acts.c.seq).limit(_PAGE)
         rows = connection.execute(query if after is None else query.where(acts.c.seq > after)).all()
-        yield from (row._mapping for row in rows)
+        yield from (row._asdict() for row in rows)
         if len(rows) < _PAGE:
             return
         after = rows[-1].seq
@@ -70,7 +70,7 @@ def stored_acts(connection: Connection, limit: int | None = None) -> list[Act]:
 def stored_head(connection: Connection) -> Mapping[str, Any] | None:
     """The head as it is stored."""
     row = connection.execute(select(audit_head).where(audit_head.c.name == HEAD)).first()
-    return None if row is None else row._mapping
+    return None if row is None else row._asdict()
 
 
 def log_id(connection: Connection) -> str | None:

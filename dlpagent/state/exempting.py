@@ -33,7 +33,13 @@ from dlpagent.state.life import JUDGED, PRODUCT, Step, end_exemptions, judged, p
 from dlpagent.state.tables import exemptions, violations
 from dlpagent.state.types import moment, time_of
 from dlpagent.suppressions import Suppressions
-from dlpagent.violations import Change, OverrideTerms, ViolationStatus, violation_from_json
+from dlpagent.violations import (
+    Change,
+    EventKind,
+    OverrideTerms,
+    ViolationStatus,
+    violation_from_json,
+)
 
 Kind = Literal["overridden", "false_positive"]
 Covers = Literal["evidence", "item"]
@@ -156,7 +162,7 @@ def judge(connection: Connection, keys: frozenset[str], suppressions: Suppressio
         if wanted == row.status:
             continue
         change = Change(PRODUCT, JUDGED if after else "no verdict suppresses its values any more")
-        kind = after or "reopened"
+        kind: EventKind = after or "reopened"
         ident = row.violation_id
         steps.append(Step(ident, row.status, wanted, change, kind, row.body, row.event_id))
     take(connection, steps, at)
@@ -321,7 +327,8 @@ def _about(connection: Connection, keys: frozenset[str]) -> list[Row[Any]]:
 
 def _is_told_whole(body: Mapping[str, Any]) -> bool:
     """Whether its places are all there are: at most 100 are kept."""
-    return len(body["places"]) >= sum(sit["count"] for sit in body["sits"])
+    found: int = sum(sit["count"] for sit in body["sits"])
+    return len(body["places"]) >= found
 
 
 def days_from(db: Database, days: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, select, update
 
@@ -288,7 +288,7 @@ def _resolve(
         for row in page:
             if unread and not unread.isdisjoint(_records_of(row)):
                 continue
-            after = judged(row.body, suppressions) or "resolved"
+            after: Judged | Literal["resolved"] = judged(row.body, suppressions) or "resolved"
             if after == row.status:
                 continue
             why = _why(row.body, run, reason) if after == "resolved" else JUDGED
@@ -302,10 +302,11 @@ def _resolve(
     return resolved
 
 
+Judged = Literal["false_positive", "overridden"]
 JUDGED = "all the values it rests on are judged"
 
 
-def judged(body: Mapping[str, Any], suppressions: Suppressions) -> ViolationStatus | None:
+def judged(body: Mapping[str, Any], suppressions: Suppressions) -> Judged | None:
     """What a violation is when verdicts suppress every place it names; None when they do not."""
     if not suppressions or not body["places"]:
         return None

@@ -265,7 +265,7 @@ def say(
             )
         said: dict[str, Any] = {"owner": owner, "purpose": purpose, "state": state}
         values = {name: value for name, value in said.items() if value is not None}
-        stamp = {"updated_at": at, "updated_by": actor}
+        stamp: dict[str, str | None] = {"updated_at": at, "updated_by": actor}
         if state is not None:
             stamp["retired_at"] = at if state == "retired" else None
         connection.execute(

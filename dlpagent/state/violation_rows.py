@@ -164,7 +164,7 @@ def _exemptions(connection: Connection, ids: list[str]) -> dict[str, Row[Any]]:
 def _see_again(
     connection: Connection, seen: Mapping[str, ViolationStatus], at: str, run_id: str
 ) -> None:
-    by_status: dict[str, list[str]] = {}
+    by_status: dict[ViolationStatus, list[str]] = {}
     for ident, status in seen.items():
         by_status.setdefault(status, []).append(ident)
     for status, ids in by_status.items():
