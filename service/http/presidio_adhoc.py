@@ -81,10 +81,9 @@ def ad_hoc_of(given: object, language: object = "en") -> tuple[AdHoc, ...]:
         raise _unparsed(f"'{type(given).__name__}' object is not iterable")
     if len(given) > MOST_RECOGNIZERS:
         raise _unparsed(f"more than {MOST_RECOGNIZERS} recognizers")
-    found = [(_recognizer(each), each) for each in given]
-    return tuple(
-        recognizer for recognizer, each in found if each.get("supported_language", "en") == language
-    )
+    listed: Iterable[object] = given
+    found = [_recognizer(each) for each in listed]
+    return tuple(each for each in found if each.language == language)
 
 
 def _recognizer(given: object) -> AdHoc:
