@@ -57,8 +57,12 @@ def stored_violations(
     run_id: str | None = None,
     asset_uri: str | None = None,
     statuses: Sequence[str] = (),
+    after: str = "",
 ) -> Iterator[StoredViolation]:
-    """Violations in the order of their ids; of a run (its last sighting), an asset, some statuses."""
+    """Violations in the order of their ids; of a run (its last sighting), an asset, some statuses.
+
+    after: only those behind this id.
+    """
     query = select(violations).order_by(violations.c.violation_id).limit(_PAGE)
     if run_id is not None:
         query = query.where(violations.c.last_run == run_id)
@@ -66,7 +70,6 @@ def stored_violations(
         query = query.where(violations.c.asset_id == asset_id_of(asset_uri))
     if statuses:
         query = query.where(violations.c.status.in_(statuses))
-    after = ""
     while True:
         with db.read() as connection:
             rows = connection.execute(query.where(violations.c.violation_id > after)).all()
