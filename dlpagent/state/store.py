@@ -273,10 +273,11 @@ class State:
         run_id: str | None = None,
         asset: Asset | str | None = None,
         statuses: Sequence[ViolationStatus] = (),
+        after: str = "",
     ) -> Iterator[StoredViolation]:
-        """Violations; those last seen by a run, of one asset, or of some statuses, if given."""
+        """Violations by id; those last seen by a run, of one asset, of some statuses, behind an id."""
         uri = None if asset is None else _uri(asset)
-        return queries.stored_violations(self.database, run_id, uri, statuses)
+        return queries.stored_violations(self.database, run_id, uri, statuses, after)
 
     def violations_by_severity(self, run_id: str | None = None) -> dict[str, int]:
         """Severity → open violations."""
