@@ -19,7 +19,9 @@ from dlpagent.service.http.problems import not_found
 from dlpagent.service.http.routes import Answer, Call, Route, json_answer
 from dlpagent.service.http.service import Tenant
 from dlpagent.service.http.values import Page
+from dlpagent.state.life import history_of
 from dlpagent.state.model import StoredViolation
+from dlpagent.violations import ViolationStatus
 
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 # No control characters: what is asked goes to databases and comes from addresses.
@@ -38,9 +40,10 @@ class FindingsQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ViolationsQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """asset: only this one; after: `next` of the page before."""
+    """asset: only this one; status: only such; after: `next` of the page before."""
 
     asset: Plain | None = None
+    status: ViolationStatus | None = None
     after: Guid = ""
     limit: Limit = 100
 
@@ -91,11 +94,8 @@ async def violations(call: Call) -> Response:
 
 
 def _violations(tenant: Tenant, asked: ViolationsQuery) -> Page:
-    found = (
-        each
-        for each in tenant.state.violations(asset=asked.asset)
-        if each.violation.id > asked.after
-    )
+    statuses = (asked.status,) if asked.status else ()
+    found = tenant.state.violations(asset=asked.asset, statuses=statuses, after=asked.after)
     items = [violation_body(each) for each in islice(found, asked.limit)]
     more = items[-1]["violation"]["id"] if len(items) == asked.limit else None
     return Page(items=items, next=more)
@@ -108,9 +108,12 @@ async def violation(call: Call) -> Response:
 
 
 def _violation(tenant: Tenant, ident: str) -> dict[str, Any]:
-    for each in tenant.state.violations():
+    for each in tenant.state.violations(after=ident[:-1]):
         if each.violation.id == ident:
-            return violation_body(each)
+            past = [asdict(step) for step in history_of(tenant.state.database, ident)]
+            return {**violation_body(each), "history": past}
+        if each.violation.id > ident:
+            break
     raise not_found("violation", "path")
 
 
