@@ -138,6 +138,8 @@ def serve(settings: ServeSettings) -> None:
     sys.stderr.write(f"dlpagent serves {scheme}://{shown}:{port}\n")
     if not settings.auth:
         sys.stderr.write("Without authentication: whoever uses this machine is an admin.\n")
+    elif not settings.has_tls and not settings.is_loopback:
+        sys.stderr.write("Without --tls-cert keys and texts cross the network as they are.\n")
     # The thread that classifies must not keep the event loop waiting; and a loaded pack is no
     # garbage: to go through it again and again would be felt.
     sys.setswitchinterval(SWITCH_SECONDS)
