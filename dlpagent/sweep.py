@@ -64,7 +64,8 @@ class Observer(Protocol):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a sweep is. accept: part statuses that do not make it incomplete; full: read assets that
-    have not changed since they were last read whole, too; sinks: names of those that get events."""
+    have not changed since they were last read whole, too; sinks: names of those that get events;
+    partial: the assets given are some of the job's, so what is not met is not gone."""
 
     job: str
     command: str
@@ -73,6 +74,7 @@ class Plan:
     tenant_id: str = ZERO_TENANT
     accept: frozenset[str] = frozenset()
     full: bool = False
+    partial: bool = False
 
 
 @dataclass(slots=True)
@@ -173,7 +175,7 @@ class Sweep:
             "pending",
         }
         result.status = status or ("incomplete" if incomplete else "complete")
-        if result.status == "complete":
+        if result.status == "complete" and not self.plan.partial:
             self.state.resolve_gone(result.run_id, self.plan.sinks, self.plan.tenant_id)
         totals = {
             "counters": asdict(result.counters),
@@ -282,7 +284,7 @@ class Sweep:
         items = []
         if "asset" in assessor.levels(asset):
             incomplete = unread or step.error is not None
-            items = [self._asset_item(run_id, asset, counters, incomplete=incomplete)]
+            items = [self.asset_item(run_id, asset, counters, incomplete=incomplete)]
         decisions = assessor.decided(items)
         recommendation = decisions[0][1].recommendation if decisions else None
         self.state.commit_batch(
@@ -303,9 +305,10 @@ class Sweep:
             ),
         )
 
-    def _asset_item(
+    def asset_item(
         self, run_id: str, asset: Asset, counters: Counters, *, incomplete: bool
     ) -> Item:
+        """All that a run has stored of an asset, as the one item it is."""
         found = self.state.item_tallies(run_id, asset.uri, self.suppressions)
         return Item(
             asset=asset,

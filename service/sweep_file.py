@@ -14,6 +14,7 @@ from typing import Any, cast, get_args
 
 from dlpagent.classifiers.sit import Profile
 from dlpagent.errors import Problem, ProblemsError
+from dlpagent.service.agent.cron import Schedule
 from dlpagent.service.distributed import ENGINES
 from dlpagent.service.ner import MODES, Ner
 from dlpagent.service.packs import BUILTIN_NAME
@@ -29,7 +30,7 @@ _KEYS = (
     "name", "state", "packs", "profile", "policy", "labels", "min_confidence", "tenant_id",
     "sources", "sinks", "report", "accept", "full", "fail_on", "workers",
     "ner", "ner_budget",
-    "engine", "key_file",
+    "engine", "key_file", "schedule",
 )  # fmt: skip
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -50,6 +51,7 @@ class SweepFile:
     settings: Settings
     sources: tuple[SourceSpec, ...]
     report: Path | None = None
+    schedule: Schedule | None = None
 
 
 def read_sweep_file(path: Path) -> SweepFile:
@@ -104,7 +106,23 @@ def _read(root: Reader, folder: Path) -> SweepFile:
             "Add policy: FILE, or policy: example.",
         )  # fmt: skip
     report = folder / keys["report"].text() if "report" in keys else None
-    return SweepFile(settings, sources, report)
+    schedule = _schedule(keys["schedule"]) if "schedule" in keys else None
+    return SweepFile(settings, sources, report, schedule)
+
+
+def _schedule(reader: Reader) -> Schedule | None:
+    """A cron expression, or {cron, timezone}."""
+    if reader.is_scalar():
+        found = Schedule(reader.text())
+    else:
+        keys = reader.mapping(("cron", "timezone"), required=("cron",))
+        cron = keys["cron"].text() if "cron" in keys else ""
+        found = Schedule(cron, keys["timezone"].text() if "timezone" in keys else "UTC")
+    wanted = found.problem()
+    if wanted:
+        reader.problem("not a schedule", wanted, f"{found.cron} ({found.timezone})"[:60])
+        return None
+    return found
 
 
 def _source(reader: Reader, folder: Path) -> SourceSpec:

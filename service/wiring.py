@@ -422,6 +422,11 @@ def _recognised(path: Path, row: SourceRow | None) -> SourceRow | None:
     return None
 
 
+def is_one_source(path: Path) -> bool:
+    """Whether a folder is one store or export, rather than a folder of files."""
+    return path.is_dir() and _recognised(path, None) is not None
+
+
 def _takes(row: SourceRow, path: Path) -> bool:
     recognises = getattr(load(row.target), "recognises", None)
     return bool(recognises and recognises(path))

@@ -22,6 +22,7 @@ from dlpagent.service.cli import (
     mcp,
     policies,
     push,
+    quarantine,
     quickstart,
     redact,
     rules,
@@ -31,6 +32,7 @@ from dlpagent.service.cli import (
     triage,
     tune,
     violations,
+    watch,
 )
 
 app = typer.Typer(
@@ -63,7 +65,9 @@ def _options(
 app.command("quickstart")(quickstart.quickstart)
 app.command("scan")(scan.scan)
 app.add_typer(sweeps.app, name="sweep")
+app.command("watch")(watch.watch)
 app.command("redact")(redact.redact)
+app.command("quarantine")(quarantine.quarantine)
 app.command("push")(push.push)
 app.command("hook")(hook.hook)
 app.command("mcp")(mcp.mcp)

@@ -66,6 +66,11 @@ NerBudgetOption = Annotated[
         show_default="600",
     ),
 ]  # fmt: skip
+HealthOption = Annotated[
+    str | None,
+    typer.Option("--health", metavar="HOST:PORT", help="Serve /healthz and /readyz there.",
+                 show_default="nowhere"),
+]  # fmt: skip
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 VerboseOption = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice for debug.")

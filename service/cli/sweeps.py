@@ -9,9 +9,15 @@ from typing import Annotated
 
 import typer
 
-from dlpagent.service.cli.options import QuietOption, VerboseOption, checked_choice, set_up_logging
+from dlpagent.service.cli.options import (
+    HealthOption,
+    QuietOption,
+    VerboseOption,
+    checked_choice,
+    set_up_logging,
+)
 
-app = typer.Typer(help="Checkpointed sweeps from a YAML file: run, resume, status.")
+app = typer.Typer(help="Checkpointed sweeps from a YAML file: run, resume, status, schedule.")
 
 FileArgument = Annotated[Path, typer.Argument(help="The sweep file (docs/sweeps.md).")]
 SweepWorkersOption = Annotated[
@@ -74,3 +80,51 @@ def status(
         sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(status_text(found))
+
+
+@app.command()
+def schedule(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Sweep files with a schedule.")],
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Sweeps that run side by side.")] = 1,
+    push: Annotated[
+        float, typer.Option(min=0.5, help="Seconds between two looks at what waits for its sink.")
+    ] = 60.0,
+    health: HealthOption = None,
+    verbose: VerboseOption = 0,
+) -> None:  # fmt: skip
+    """Run sweeps when their schedules say so, until stopped. Logs are JSON lines on stderr.
+
+    SIGTERM stops it behind the batches at hand (exit 0); SIGHUP reads the files again.
+    """
+    from dlpagent.service.agent.json_log import set_up_json_logging
+    from dlpagent.service.agent.scheduling import ScheduleRequest, run_schedule
+
+    set_up_json_logging(verbose)
+    request = ScheduleRequest(tuple(files), parallel, push, health, verbose)
+    raise typer.Exit(int(run_schedule(request)))
+
+
+@app.command()
+def pause(file: FileArgument) -> None:
+    """Pause a scheduled sweep: running agents begin it no more, until unpause. It may run by hand."""
+    _set_paused(file, paused=True)
+
+
+@app.command()
+def unpause(file: FileArgument) -> None:
+    """Let a paused sweep go on; times missed meanwhile are made up for once."""
+    _set_paused(file, paused=False)
+
+
+def _set_paused(file: Path, *, paused: bool) -> None:
+    from dlpagent.service.sweep_file import read_sweep_file
+    from dlpagent.state import open_state
+    from dlpagent.state.agenda import set_paused
+    from dlpagent.state.audit import local_actor
+
+    settings = read_sweep_file(file).settings
+    assert settings.state is not None
+    with open_state(settings.state) as state:
+        changed = set_paused(state.database, settings.job, paused=paused, actor=local_actor())
+    word = "paused" if paused else "not paused"
+    sys.stderr.write(f"The sweep {settings.job} is {word}{'' if changed else ' already'}.\n")

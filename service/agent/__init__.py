@@ -1,0 +1,1 @@
+"""The agent: watched folders and scheduled sweeps, as one long-running process."""
