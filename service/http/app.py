@@ -21,6 +21,7 @@ A room of pages (`dlpagent.service.console.pages`) is mounted by the same means,
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import importlib.util
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -94,6 +95,9 @@ def make_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await to_thread.run_sync(opened.warm_up)
+        if own:  # a loaded pack is no garbage: to go through it again and again would be felt
+            gc.collect()
+            gc.freeze()
         try:
             yield
         finally:

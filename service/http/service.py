@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter
+
 from dlpagent.classifiers.detecting import classifier_of
 from dlpagent.classifiers.presidio_names import entity_names
 from dlpagent.classifiers.sit import Pack
@@ -26,6 +28,10 @@ from dlpagent.violations import ZERO_TENANT
 
 if TYPE_CHECKING:
     from dlpagent.service.redact.operators import Cipher
+
+
+FILES_AT_ONCE = 4
+"""Uploaded files that are read side by side; others wait."""
 
 
 @dataclass(slots=True)
@@ -73,6 +79,7 @@ class Service:
     secret: bytes = field(repr=False)
     entities: dict[str, str] = field(default_factory=dict, repr=False)
     is_ready: bool = False
+    uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FILES_AT_ONCE))
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 import ssl
 import sys
@@ -140,8 +139,6 @@ def serve(settings: ServeSettings) -> None:
         sys.stderr.write("Without authentication: whoever uses this machine is an admin.\n")
     elif not settings.has_tls and not settings.is_loopback:
         sys.stderr.write("Without --tls-cert keys and texts cross the network as they are.\n")
-    # The thread that classifies must not keep the event loop waiting; and a loaded pack is no
-    # garbage: to go through it again and again would be felt.
+    # The thread that classifies must not keep the event loop waiting.
     sys.setswitchinterval(SWITCH_SECONDS)
-    gc.freeze()
     uvicorn.Server(config).run(sockets=[listening])

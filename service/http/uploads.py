@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,11 +28,9 @@ from dlpagent.service.http.routes import Call, json_answer
 from dlpagent.service.http.service import Service, Tenant
 
 MOST_FINDINGS, MOST_UNREAD = 10_000, 1_000
-AT_ONCE = 4
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,12}){1,2}$")
 # What it warns of names characters of the body.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
-_limiter: dict[int, CapacityLimiter] = {}
 
 
 async def classify_upload(call: Call) -> Response:
@@ -49,9 +47,8 @@ async def classify_upload(call: Call) -> Response:
                 raise Refusal(
                     400, "invalid", "there is no file", where="form", expected="a field named file"
                 )
-            limiter = _limiter.setdefault(id(call.service), CapacityLimiter(AT_ONCE))
             told = await to_thread.run_sync(
-                lambda: _classified(call.tenant, call.service, upload), limiter=limiter
+                lambda: _classified(call.tenant, call.service, upload), limiter=call.service.uploads
             )
     except HTTPException:
         raise Refusal(
