@@ -12,7 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from dlpagent.state.database import Database
 from dlpagent.state.sql import chunks, insert_new
@@ -33,6 +44,11 @@ from dlpagent.violations import ZERO_TENANT, Change, EventKind, ViolationStatus,
 SWEEP = "sweep"
 PRODUCT = "dlpagent"
 _PAGE = 500
+
+# Kinds of assets that still hold what they held. Feeds (chat logs of an interface, streams) tell what
+# happened: that a window of time slides on, or another stream is read, makes nothing clean.
+_LASTING = ("document", "dataset", "vector_collection")
+_FILES = ("file", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hdfs", "memory")
 
 GONE_OR_CLEAN = "a whole reading did not find it any more: the record is gone or clean"
 ASSET_GONE = "a whole run did not meet the asset any more"
@@ -281,7 +297,12 @@ def _resolve(
     run = connection.execute(select(runs).where(runs.c.run_id == run_id)).one()
     if run.policy_id is None:
         return 0
-    chosen = and_(which, violations.c.policy_id == run.policy_id, violations.c.status != "resolved")
+    chosen = and_(
+        which,
+        violations.c.policy_id == run.policy_id,
+        violations.c.status != "resolved",
+        violations.c.asset_id.in_(_lasting()),
+    )
     resolved = 0
     for page in pages(connection, chosen):
         steps = []
@@ -300,6 +321,13 @@ def _resolve(
         take(connection, steps, at, run_id=run_id, sinks=sinks, tenant_id=tenant_id)
         resolved += sum(step.after == "resolved" for step in steps)
     return resolved
+
+
+def _lasting() -> Select[Any]:
+    """Assets of which it means something that a record is not there any more."""
+    in_files = or_(*(assets.c.uri.like(f"{scheme}:%") for scheme in _FILES))
+    logs = and_(assets.c.kind == "chat_log", in_files)
+    return select(assets.c.asset_id).where(or_(assets.c.kind.in_(_LASTING), logs))
 
 
 Judged = Literal["false_positive", "overridden"]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from dlpagent.errors import StateError
-from dlpagent.records import Checkpoint
+from dlpagent.records import Asset, Checkpoint
 from dlpagent.state import BatchCommit, Counters, Finish, PartProblem
 from dlpagent.state.audit_verify import stored_acts
 from dlpagent.state.exempting import (
@@ -438,3 +438,27 @@ def test_what_a_run_saw_and_changed_is_counted_by_status(state, some, sweep):
         "repeated": 1,
         "resolved": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind", "resolved"),
+    [
+        ("file:///data/a.jsonl", "dataset", 1),
+        ("qdrant://h/claims", "vector_collection", 1),
+        ("file:///e/conversations.json", "chat_log", 1),
+        ("s3://logs/a.jsonl", "chat_log", 1),
+        ("graph://copilot/users/ann#2026-01-01", "chat_log", 0),
+        ("o365-activity://t/Audit.General#2026-01-01", "chat_log", 0),
+        ("-", "stream", 0),
+    ],
+)
+def test_only_what_lasts_is_resolved_feeds_tell_what_happened(
+    state, some, sweep, clock, uri, kind, resolved
+):
+    asset = Asset(uri, kind, "c", change_key="k")
+    sweep(some.violation(asset_uri=uri), asset=asset)
+    assert sweep(asset=asset).resolved == resolved
+    other = Asset(uri + "2", kind, "c")
+    _run(state, some, clock, [other], [some.violation("w", asset_uri=other.uri)])
+    run_id = _run(state, some, clock, [asset])
+    assert state.resolve_gone(run_id, (), "t") == resolved
