@@ -172,6 +172,19 @@ def memory_mb(pid: int) -> float:
     return total / 1024
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and its children (Linux; elsewhere 0)."""
+    ticks = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            columns = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if entry.name == str(pid) or columns[1] == str(pid):
+            ticks += int(columns[11]) + int(columns[12])
+    return ticks / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.0
+
+
 def report(name: str, told: Told, seconds: float) -> None:
     print(
         f"{name}: {len(told.seconds) / seconds:.0f} requests/s, p50 {told.percentile(0.5):.1f} ms, "
@@ -215,6 +228,7 @@ def main() -> None:
             report("one at a time", alone, 3.0)
             sizes = [memory_mb(server.pid)]
             whole = Told()
+            spent = cpu_seconds(server.pid)
             for _ in range(2):
                 part = asyncio.run(
                     load(port, bodies, given.connections, given.seconds / 2, given.rate)
@@ -222,7 +236,9 @@ def main() -> None:
                 whole.seconds += part.seconds
                 whole.errors += part.errors
                 sizes.append(memory_mb(server.pid))
+            spent = cpu_seconds(server.pid) - spent
             report("dlpagent /v1/classify", whole, given.seconds)
+            print(f"CPU of the server: {spent / len(whole.seconds) * 1000:.2f} ms a request")
             print("memory MB: " + " → ".join(f"{size:.0f}" for size in sizes))
             if given.presidio:
                 seconds = max(5.0, given.seconds / 10)
