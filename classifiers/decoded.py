@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,8 @@ from dlpagent.classifiers.detectors import NEED_MODEL, sits_with_detectors
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.reference import Evaluation, Hit, evaluate
 from dlpagent.classifiers.sit import Sit
+from dlpagent.contents import Keyed
+from dlpagent.evidence import Evidence
 from dlpagent.findings import MATCH_SCHEMA, Classified, Incomplete, PackRef
 from dlpagent.ports import Classifier
 
@@ -70,6 +73,11 @@ class DecodingClassifier:
     @property
     def sit_names(self) -> Mapping[str, str]:
         return self.inner.sit_names
+
+    @property
+    def evidence(self) -> Evidence:
+        """That of `inner`. Raises AttributeError where it has none."""
+        return cast("Keyed", self.inner).evidence
 
     def warm_up(self) -> None:
         """Make `inner` ready, if it can be."""

@@ -24,7 +24,9 @@ MARK = "dlpagent_quarantined"
 class Keyed(Protocol):
     """A classifier that holds the key of the installation's evidence."""
 
-    evidence: Evidence
+    @property
+    def evidence(self) -> Evidence:
+        """The key."""
 
 
 def contents_of(

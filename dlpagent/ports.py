@@ -114,6 +114,10 @@ class Hands(Protocol):
     """One asset, opened for remedies. Each method may be called again after a crash: what is done
     already is left as it is."""
 
+    def finished(self, record_ids: Sequence[str]) -> bool:
+        """Whether an act on these records that was cut off is known to have been done; stores whose
+        records have ids of their own need not know: a record that is gone says so itself."""
+
     def tag(self, record_ids: Sequence[str]) -> None:
         """Set the field dlpagent.contents.MARK to true."""
 
@@ -125,6 +129,9 @@ class Hands(Protocol):
 
     def delete(self, record_ids: Sequence[str]) -> None:
         """Take records away."""
+
+    def settle(self) -> None:
+        """Make durable what was done."""
 
     def purge(self, record_ids: Sequence[str]) -> Erasure:
         """Rid the store of what is left of records that were taken away, as far as it can be."""

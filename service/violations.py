@@ -34,6 +34,10 @@ class Asked:
     asset: str = "*"
     rule: str = "*"
 
+    def fits_asset(self, uri: str) -> bool:
+        """Whether an asset is meant."""
+        return _matches(self.asset, uri)
+
 
 def listed(state: State, asked: Asked) -> list[StoredViolation]:
     """The violations asked for, the most severe first, then the newest."""

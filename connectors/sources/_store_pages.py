@@ -73,14 +73,15 @@ def content_key(pages: Iterable[Page]) -> str:
     """A change key made of what the records say, whatever their order: equal if they are."""
     total, count = 0, 0
     for page in pages:
-        for _, record_id, fields in _records(page):
+        for _, record_id, fields in records_in(page):
             digest = hashlib.blake2b(_bytes_of([record_id, fields]), digest_size=16)
             total = (total + int.from_bytes(digest.digest(), "big")) % _MODULUS
             count += 1
     return f"content-{count}-{total:032x}"
 
 
-def _records(page: Page) -> RecordPage:
+def records_in(page: Page) -> RecordPage:
+    """A page record by record."""
     if not isinstance(page, ColumnPage):
         return page
     return list(zip(page.keys, page.ids, page.records(), strict=True))

@@ -114,7 +114,7 @@ def _split(declared: str) -> Iterator[str]:
 
 
 def _plain(connection: sqlite3.Connection, name: str, sql: str) -> Plain:
-    info = connection.execute(f"PRAGMA table_info({_quoted(name)})").fetchall()
+    info = connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
     names = [column for _, column, *_ in info]
     shown = [column for _, column, kind, _, _, place in info if _is_shown(column, kind, place)]
     if re.search(r"\bWITHOUT\s+ROWID\b", sql, re.IGNORECASE):
@@ -134,11 +134,11 @@ def _is_shown(name: str, kind: str, key_place: int) -> bool:
 def _plain_page(
     connection: sqlite3.Connection, table: Plain, after: Sequence[Any] | None, limit: int
 ) -> Page:
-    keys = ", ".join(map(_quoted, table.keys))
-    columns = ", ".join(map(_quoted, (*table.keys, *table.columns)))
+    keys = ", ".join(map(quoted, table.keys))
+    columns = ", ".join(map(quoted, (*table.keys, *table.columns)))
     behind = f"WHERE ({keys}) > ({', '.join('?' * len(table.keys))})" if after else ""
     query = (
-        f"SELECT {columns} FROM {_quoted(table.name)} {behind} "  # noqa: S608 - quoted identifiers
+        f"SELECT {columns} FROM {quoted(table.name)} {behind} "  # noqa: S608 - quoted identifiers
         f"ORDER BY {keys} LIMIT ?"
     )
     wide = len(table.keys)
@@ -159,12 +159,12 @@ def _vec0_page(
     joins = ""
     if table.auxiliary:
         columns += [f"a.value{place:02}" for place in range(len(table.auxiliary))]
-        joins += f" LEFT JOIN {_quoted(table.name + '_auxiliary')} a ON a.rowid = r.rowid"
+        joins += f" LEFT JOIN {quoted(table.name + '_auxiliary')} a ON a.rowid = r.rowid"
     if table.partitions:
         columns += [f"c.partition{place:02}" for place in range(len(table.partitions))]
-        joins += f" LEFT JOIN {_quoted(table.name + '_chunks')} c ON c.chunk_id = r.chunk_id"
+        joins += f" LEFT JOIN {quoted(table.name + '_chunks')} c ON c.chunk_id = r.chunk_id"
     query = (
-        f"SELECT {', '.join(columns)} FROM {_quoted(table.name + '_rowids')} r{joins} "  # noqa: S608
+        f"SELECT {', '.join(columns)} FROM {quoted(table.name + '_rowids')} r{joins} "  # noqa: S608
         "WHERE r.rowid > ? ORDER BY r.rowid LIMIT ?"
     )
     start = after[0] if after else -(1 << 63)
@@ -201,7 +201,7 @@ def _metadata(
 def _by_rowid(connection: sqlite3.Connection, table: str, wanted: set[int]) -> Mapping[int, Any]:
     known = {one for one in wanted if one is not None}
     marks = ", ".join("?" * len(known))
-    query = f"SELECT rowid, data FROM {_quoted(table)} WHERE rowid IN ({marks})"  # noqa: S608
+    query = f"SELECT rowid, data FROM {quoted(table)} WHERE rowid IN ({marks})"  # noqa: S608
     return dict(_rows(connection, query, list(known)))
 
 
@@ -239,5 +239,6 @@ def _decoded(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """An identifier as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'

@@ -19,7 +19,7 @@ from dlpagent.records import Asset, Checkpoint
 
 _EXAMPLE = "lancedb:///folder or lancedb:///folder#table"
 # What a table's own ids are usually called; without one of them the row's place is the id.
-_ID_COLUMNS = ("id", "uuid", "_id", "record_id", "pk", "chunk_id", "node_id")
+ID_COLUMNS = ("id", "uuid", "_id", "record_id", "pk", "chunk_id", "node_id")
 _SUFFIX = ".lance"
 _FIRST_PAGE, _PAGE = 250, 2_000
 _PAGE_BYTES = 8_000_000
@@ -182,7 +182,7 @@ def _is_vector(kind: pa.DataType) -> bool:
 
 
 def _ids(batch: pa.RecordBatch, first: int) -> pa.Array:
-    for name in _ID_COLUMNS:
+    for name in ID_COLUMNS:
         if name in batch.schema.names:
             column = batch.column(name)
             if column.null_count == 0 and (

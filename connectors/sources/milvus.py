@@ -52,7 +52,8 @@ class Milvus:
 
     def __init__(self, target: str, *, batch_rows: int = 2000) -> None:
         """target: a path or URI. Raises ConfigurationError for settings it does not know."""
-        uri = target if target.startswith("milvus:") else f"milvus://{quote(target)}"
+        is_uri = target.startswith("milvus:")
+        uri = target if is_uri else f"milvus://{quote(str(Path(target).resolve()))}"
         self._address: Address = address_of(uri, _EXAMPLE, _SETTINGS)
         for name, allowed in (("changes", ("content", "ignore")), *_flags("tls", "load")):
             self._address.choice(name, allowed)
@@ -72,10 +73,10 @@ class Milvus:
 
     def _assets(self) -> Iterator[Asset]:
         only = self._address.settings.get("database")
-        with self._client("") as client:
+        with self.client("") as client:
             databases = [only] if only else sorted(client.list_databases())
         for database in databases:
-            with self._client(database) as client:
+            with self.client(database) as client:
                 for name in sorted(client.list_collections()):
                     if self._address.only in ("", name):
                         yield self._asset(client, database, name)
@@ -97,7 +98,7 @@ class Milvus:
         key = None
         hashes = self._address.choice("changes", ("content", "ignore")) == "content"
         if hashes and (self._address.flag("load") or _is_loaded(client, name)):
-            self._load(client, name)
+            self.load(client, name)
             key = content_key(_pages(client, name, None))
         host = self._address.host if ":" not in self._address.host else f"[{self._address.host}]"
         uri = f"milvus://{host}:{self._address.port or 19530}/{place}"
@@ -111,14 +112,14 @@ class Milvus:
         name = unquote(parts.fragment)
         place = None if self._folder is None else str(self._folder.resolve())
         rows = StoreRows(asset.uri, place=place, max_rows=self._batch_rows)
-        with self._client(database) as client:
+        with self.client(database) as client:
             if not client.has_collection(name):
                 raise _gone(asset)
-            self._load(client, name)
+            self.load(client, name)
             pages = _pages(client, name, start)
             yield from keyed_batches(rows, pages, lambda key: {"after": key}, start)
 
-    def _load(self, client: Any, name: str) -> None:
+    def load(self, client: Any, name: str) -> None:
         """Records can be read only of collections in memory. A server's are loaded if told so."""
         if _is_loaded(client, name):
             return
@@ -133,7 +134,7 @@ class Milvus:
         client.load_collection(name)
 
     @contextmanager
-    def _client(self, database: str) -> Iterator[Any]:
+    def client(self, database: str) -> Iterator[Any]:
         """A client. What it raises becomes SourceError, without its words."""
         try:
             from pymilvus import MilvusClient  # noqa: PLC0415

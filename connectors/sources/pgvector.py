@@ -17,7 +17,7 @@ from dlpagent.connectors.sources._store_rows import StoreRows, keyed_batches, wi
 from dlpagent.errors import SourceError, missing_extra
 from dlpagent.records import Asset, Checkpoint
 
-_EXAMPLE = "postgresql://user@host:5432/database, perhaps with ?host=/socket and #schema.table"
+EXAMPLE = "postgresql://user@host:5432/database, perhaps with ?host=/socket and #schema.table"
 
 
 class PgVector:
@@ -31,8 +31,8 @@ class PgVector:
 
     def __init__(self, target: str, *, batch_rows: int = 2000) -> None:
         """target: a URI. Raises ConfigurationError for settings it does not know, or a password."""
-        self._user, plain = _without_user(target)
-        self._address: Address = address_of(plain, _EXAMPLE, ("host",))
+        self._user, plain = without_user(target)
+        self._address: Address = address_of(plain, EXAMPLE, ("host",))
         self._batch_rows = batch_rows
 
     def discover(self) -> Iterator[Asset]:
@@ -160,7 +160,7 @@ def _named(connection: Any, fragment: str, asset: Asset) -> tables.Table:
     )
 
 
-def _without_user(target: str) -> tuple[str, str]:
+def without_user(target: str) -> tuple[str, str]:
     """The user's name, and the address without it; a password is left in it, to be refused."""
     scheme, sign, rest = target.partition("://")
     place, slash, path = rest.partition("/")
