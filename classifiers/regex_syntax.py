@@ -35,6 +35,11 @@ class Edges:
     after: str
     before_chars: int
 
+    @property
+    def pattern(self) -> str:
+        """All of it, the match as its first group."""
+        return f"{self.before}({self.core}){self.after}"
+
     def inner(self) -> Edges:
         """The same without the start of the text as a possible context."""
         return replace(self, before=self.before.replace(r"\A|", "", 1))

@@ -170,7 +170,7 @@ def matcher(pattern: str) -> Matcher:
 
 def _compile_re2(edges: Edges) -> re2._Regexp | None:
     try:
-        compiled = re2.compile(f"{edges.before}({edges.core}){edges.after}", OPTIONS)
+        compiled = re2.compile(edges.pattern, OPTIONS)
     except re2.error:
         return None
     return compiled if compiled.programsize <= MAX_PROGRAM else None

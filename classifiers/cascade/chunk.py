@@ -16,7 +16,7 @@ from dlpagent.classifiers.cascade.rows import Rows, whole
 from dlpagent.classifiers.cascade.scanner import Events, events_in_order, events_of, listed
 from dlpagent.classifiers.cascade.spans import Spans, joined, sorted_spans
 from dlpagent.classifiers.cascade.tables import Tables
-from dlpagent.classifiers.cascade.together import Together, accepted
+from dlpagent.classifiers.cascade.together import FEW_EVENTS, Together, accepted
 from dlpagent.classifiers.cascade.words import Words
 
 _Place = tuple[int, int, int, int]
@@ -121,7 +121,7 @@ class Chunk:
 
     def _find(self, sought: Sought, events: Events, together: Together, found: list[Found]) -> None:
         """Matches of one expression about its events, in all rows together where they are many."""
-        finite = sought.finite
+        finite = sought.finite if len(events.ends) > FEW_EVENTS else None
         if finite is not None and together.pays(finite, len(events.ends)):
             rows = self.rows.rows_of(events.ends)
             starts, ends = together.matches(finite, rows)

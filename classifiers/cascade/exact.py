@@ -19,7 +19,14 @@ from dlpagent.classifiers.cascade.plan import UNBOUNDED
 from dlpagent.classifiers.cascade.rows import Rows
 from dlpagent.classifiers.cascade.scanner import Events
 from dlpagent.classifiers.cascade.tables import Tables
-from dlpagent.classifiers.regexes import OPTIONS, RESCAN_CHARS, Accept, Re2Matcher
+from dlpagent.classifiers.regex_syntax import edges_of, translate
+from dlpagent.classifiers.regexes import (
+    OPTIONS,
+    RESCAN_CHARS,
+    VALUE_GROUP,
+    Accept,
+    Re2Matcher,
+)
 
 _SLACK = 4
 Found = tuple[list[int], list[int]]
@@ -135,6 +142,17 @@ def finder_of(
     return Finder(first, inner, matcher.before_chars, matcher.group, width, least, accepts)
 
 
+def finder_for(pattern: str, width: int, least: int, accepts: Sequence[Accept | None]) -> Finder:
+    """The finder of a pattern that RE2 is known to take: nothing is compiled before it is searched for."""
+    edges = edges_of(translate(pattern).re2)
+    first = edges.pattern
+    inner = edges.inner().pattern if edges.before_chars else first
+    group = _compiled(first).groupindex.get(VALUE_GROUP, 1) if "<" + VALUE_GROUP in pattern else 1
+    return Finder(
+        search_in(first), search_in(inner), edges.before_chars, group, width, least, accepts
+    )
+
+
 LONG_BYTES = 4_096
 SMALL_BYTES = 8 << 20
 
@@ -148,24 +166,29 @@ def search_in(pattern: str) -> Match:
     asks the automaton only where the text is long for the pattern.
     The binding's own search costs twice as much as its inner one, for the match object.
     """
-    far, near = _compiled(pattern), _compiled(f"(?s:.*?){pattern}")
     anchors = getattr(re2, "_Anchor", None)
-    if anchors is None or not hasattr(far, "_regexp"):
-        return lambda data, start, end: _searched(far, data, start, end)
-    search, match = far._regexp.Match, near._regexp.Match
+    if anchors is None or not hasattr(re2._Regexp, "_match"):
+        return lambda data, start, end: _searched(_compiled(pattern), data, start, end)
     anywhere, at_start = anchors.UNANCHORED, anchors.ANCHOR_START
+    match = search = None
 
     def found(data: bytes, start: int, end: int) -> Spans | None:
+        nonlocal match, search
         spans: Spans
         if end - start <= LONG_BYTES:
+            if match is None:
+                match = _compiled(f"(?s:.*?){pattern}")._regexp.Match
             spans = match(at_start, data, start, end)
         else:
+            if search is None:
+                search = _compiled(pattern)._regexp.Match
             spans = search(anywhere, data, start, end)
         return None if spans[0][0] < 0 else spans
 
     return found
 
 
+@functools.lru_cache(maxsize=64)
 def _compiled(pattern: str) -> re2._Regexp:
     """With little memory for the automaton's states, if the pattern leaves any: there are many."""
     options = re2.Options()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from dlpagent.classifiers.cascade.exact import Finder, finder_of
+from dlpagent.classifiers.cascade.exact import Finder, finder_for
 from dlpagent.classifiers.cascade.finite import Finite, finite_of
 from dlpagent.classifiers.cascade.plan import Plan
 from dlpagent.classifiers.cascade.sieve import Sieve, sieve_of
 from dlpagent.classifiers.compiled import CompiledPack, acceptance_of
 from dlpagent.classifiers.regex_syntax import translate
-from dlpagent.classifiers.regexes import RESCAN_CHARS, Accept, Re2Matcher, matcher
+from dlpagent.classifiers.regexes import RESCAN_CHARS, Accept
 from dlpagent.classifiers.sit import Regex, ValidatorSpec
 
 MAX_REMEMBERED = 20_000
@@ -28,20 +28,23 @@ class Sought:
     accepts: Sequence[Accept | None]
     elements: Sequence[Sequence[str]]
     sieves: Sequence[Sieve | None]
-    finite: Finite | None = field(init=False)
     _finder: Finder | None = field(init=False, default=None)
-
-    def __post_init__(self) -> None:
-        self.finite = self._as_finite()
+    _finite: Finite | None = field(init=False, default=None)
+    _is_read: bool = field(init=False, default=False)
 
     @property
     def finder(self) -> Finder:
         """Finds matches in one region of a row."""
         if self._finder is None:
-            compiled = matcher(self.pattern)
-            assert isinstance(compiled, Re2Matcher)
-            self._finder = finder_of(compiled, self.width, self.least, self.accepts)
+            self._finder = finder_for(self.pattern, self.width, self.least, self.accepts)
         return self._finder
+
+    @property
+    def finite(self) -> Finite | None:
+        """The expression as it is matched in many rows together; None: it cannot be."""
+        if not self._is_read:
+            self._finite, self._is_read = self._as_finite(), True
+        return self._finite
 
     def _as_finite(self) -> Finite | None:
         """Behind a long match that is refused the search goes on at its end: such are left to RE2."""

@@ -206,7 +206,7 @@ class Windows:
     def back(self, ends: Ints) -> Ints:
         """Offsets in the rows of match ends (an LF belongs to the part before it)."""
         if len(self.ends) == 1:
-            return ends + self.shifts[0]
+            return np.asarray(ends + self.shifts[0])
         place = np.searchsorted(self.ends, ends - 1, side="left")
         return ends + self.shifts[np.minimum(place, len(self.ends) - 1)]
 

@@ -16,6 +16,8 @@ from dlpagent.classifiers.regexes import Accept
 
 Bools = npt.NDArray[np.bool_]
 
+FEW_EVENTS = 16
+"""So few are looked at alone, whatever they cost: to read an expression for this takes 2 ms."""
 EVENT_NS = 4_000
 """What an event costs that is looked at alone, about."""
 STEP_NS, STEP_NS_PER_BYTE = 1_000, 0.05

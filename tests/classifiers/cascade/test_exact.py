@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlpagent.classifiers.cascade.exact import Found, finder_of
+from dlpagent.classifiers.cascade.exact import Found, finder_for, finder_of
 from dlpagent.classifiers.cascade.plan import UNBOUNDED
 from dlpagent.classifiers.normalise import Subject
 from dlpagent.classifiers.regexes import Re2Matcher, matcher
@@ -37,7 +37,8 @@ def test_one_region_over_a_row_gives_what_the_matcher_gives(
     expected = list(compiled.spans(subject, accept))
     for width in (UNBOUNDED, 24):
         found: Found = ([], [])
-        finder = finder_of(compiled, width, 1, [accept])
+        made = odd % 2 and finder_for(pattern, width, 1, [accept])
+        finder = made or finder_of(compiled, width, 1, [accept])
         finder.add(subject.data, 0, len(subject.data), 0, [found])
         chars = [
             (subject.to_chars(start), subject.to_chars(end))

@@ -39,6 +39,7 @@ def cascade(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("dlpagent.classifiers.cascade.classifier.COLD_CHARS", 0)
     monkeypatch.setattr("dlpagent.classifiers.cascade.together.EVENT_NS", 10**12)
     monkeypatch.setattr("dlpagent.classifiers.cascade.together.FEWEST", 1)
+    monkeypatch.setattr("dlpagent.classifiers.cascade.chunk.FEW_EVENTS", 0)
     return CascadeClassifier.of(builtin_pack(), EVIDENCE, request.config.cache.mkdir("cascade"))
 
 
