@@ -1,13 +1,15 @@
 """What a request to /analyze may bring along: recognizers of its own, and words that are allowed.
 
 Patterns run on RE2, linear in the text; those it cannot take run in a process that is killed when
-its time is over. A pattern that runs out of time is an error, never "nothing found".
+its time is over. A request that runs out of time is an error, never "nothing found".
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,11 +18,19 @@ import re2
 
 from dlpagent.classifiers.regex_jail import JAIL
 from dlpagent.classifiers.regex_syntax import RuleTimeout
-from dlpagent.classifiers.regexes import MAX_PATTERN_CHARS, OPTIONS, TIME_LIMIT_S
+from dlpagent.classifiers.regexes import MAX_PATTERN_CHARS, TIME_LIMIT_S
 from dlpagent.service.http.presidio_errors import PresidioError, has_no
 
 MOST_RECOGNIZERS, MOST_PATTERNS, MOST_WORDS = 50, 50, 10_000
+MOST_SECONDS = 10.0
+"""What all recognizers and allowed words of one request may take."""
+# Larger ones run in the process that can be killed: past its memory RE2 goes through all of them at
+# every character.
+MOST_PROGRAM = 3_000
+MOST_KEPT, KEPT_BYTES = 64, 8 << 20
+NEAR_CHARS = 400
 CONTEXT_GAIN, CONTEXT_FLOOR, CONTEXT_WORDS = 0.35, 0.4, 5  # of Presidio's context enhancer
+OUT_OF_TIME = "a pattern of the request ran out of time"
 _PREFIX = "Failed to parse /analyze request for AnalyzerEngine.analyze(). "
 _FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
 _KEYS = frozenset({
@@ -51,12 +61,20 @@ class AdHoc:
     flags: int
     language: object = "en"
 
-    def find(self, text: str, outside: Sequence[str]) -> Iterator[Hit]:
-        """Matches in a text. outside: words the request says stand beside it."""
+    def find(self, text: str, outside: Sequence[str], until: float = math.inf) -> Iterator[Hit]:
+        """Matches in a text. outside: words the request says stand beside it.
+
+        until: the moment (time.monotonic) after which it raises PresidioError.
+        """
+        beside = self._beside(outside, until)
         for pattern_name, pattern, score, spans in self.finders:
             told = f"Detected by `{self.name}` using pattern `{pattern_name}`" if pattern else None
+            check(until)
             for start, end in spans(text):
-                word = self._supporting(text[:start], outside)
+                check(until)
+                if start == end:
+                    continue
+                word = self._supporting(text[max(0, start - NEAR_CHARS) : start], beside)
                 sure = min(1.0, max(score + CONTEXT_GAIN, CONTEXT_FLOOR)) if word else score
                 yield Hit(start, end, sure, {
                     "recognizer": self.name, "pattern_name": pattern_name, "pattern": pattern,
@@ -65,12 +83,27 @@ class AdHoc:
                     "validation_result": None, "regex_flags": self.flags,
                 })  # fmt: skip
 
-    def _supporting(self, before: str, outside: Sequence[str]) -> str:
+    def _beside(self, outside: Sequence[str], until: float) -> frozenset[str]:
+        """Words of the context that stand beside every match."""
+        said = "\0".join(outside).lower()
+        found = set()
+        for word in self.context:
+            check(until)
+            if word in said:
+                found.add(word)
+        return frozenset(found)
+
+    def _supporting(self, before: str, beside: frozenset[str]) -> str:
         if not self.context:
             return ""
-        near = [each.lower() for each in before[-400:].split()[-CONTEXT_WORDS:]]
-        near += [each.lower() for each in outside]
-        return next((word for word in self.context if any(word in each for each in near)), "")
+        near = "\0".join(before.split()[-CONTEXT_WORDS:]).lower()
+        return next((word for word in self.context if word in beside or word in near), "")
+
+
+def check(until: float) -> None:
+    """Raises PresidioError when the time of a request is over."""
+    if time.monotonic() > until:
+        raise PresidioError(500, OUT_OF_TIME)
 
 
 def ad_hoc_of(given: object, language: object = "en") -> tuple[AdHoc, ...]:
@@ -179,9 +212,8 @@ def _deny_list(
 def _listed(words: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
     """Where words stand alone, whatever their case; the longest first."""
     longest_first = sorted(words, key=len, reverse=True)
-    either = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
-    for found in either.finditer(text):
-        start, end = found.span()
+    either = _runs("(?i)" + "|".join(map(re.escape, longest_first)))
+    for start, end in either(text):
         alone = not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
         if alone:
             yield start, end
@@ -193,7 +225,7 @@ def _texts(given: object, what: str) -> list[str]:
     return [each for each in given if isinstance(each, str)]
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=MOST_KEPT)
 def compiled(pattern: str, flags: int) -> Spans:
     """Where a pattern matches. Raises PresidioError when it is none."""
     try:
@@ -201,16 +233,31 @@ def compiled(pattern: str, flags: int) -> Spans:
     except (re.error, OverflowError, RecursionError) as error:
         raise PresidioError(500, f"Invalid regex pattern: {error}") from None
     letters = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
-    whole = f"(?{letters}){pattern}" if letters else pattern
+    return _runs(f"(?{letters}){pattern}" if letters else pattern)
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = KEPT_BYTES
+    return options
+
+
+_OPTIONS = _options()
+
+
+def _runs(pattern: str) -> Spans:
+    """What looks for a valid pattern; some matches may be empty."""
     try:
-        quick = re2.compile(whole, OPTIONS)
+        quick = re2.compile(pattern, _OPTIONS)
     except re2.error:
-        return functools.partial(_jailed, whole)
+        return functools.partial(_jailed, pattern)
+    if quick.programsize > MOST_PROGRAM:
+        return functools.partial(_jailed, pattern)
 
     def spans(text: str) -> Iterator[tuple[int, int]]:
         for found in quick.finditer(text):
-            if found.start() < found.end():
-                yield found.span()
+            yield found.span()
 
     return spans
 
@@ -224,7 +271,7 @@ def _jailed(pattern: str, text: str) -> Iterator[tuple[int, int]]:
                 place = end
                 yield start, end
     except RuleTimeout:
-        raise PresidioError(500, "a pattern of the request ran out of time") from None
+        raise PresidioError(500, OUT_OF_TIME) from None
 
 
 class AllowList:
@@ -244,12 +291,14 @@ class AllowList:
         either = "|".join(word for word in words if word)
         if not either:
             return cls(frozenset(), None)
+        if len(either) > MAX_PATTERN_CHARS:
+            raise _unparsed(f"an allow_list of more than {MAX_PATTERN_CHARS} characters of regexes")
         return cls(frozenset(), compiled(either, flags if isinstance(flags, int) else 26))
 
     def allows(self, word: str) -> bool:
         """Whether a found word is allowed."""
         if self._spans is not None:
-            return next(self._spans(word), None) is not None
+            return any(start < end for start, end in self._spans(word))
         return word in self._words
 
 

@@ -7,9 +7,11 @@ could not look for would be told nowhere in them: such a text is an error, never
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from anyio import CapacityLimiter, to_thread
 from starlette.responses import PlainTextResponse, Response
 
 from dlpagent.classifiers.presidio_names import explained
@@ -17,7 +19,13 @@ from dlpagent.classifiers.sit import Pack
 from dlpagent.service.http.classifying import Found, TextIn
 from dlpagent.service.http.examples import ANALYZE_ASKED, ANALYZE_TOLD
 from dlpagent.service.http.gate import body_of, media_type
-from dlpagent.service.http.presidio_adhoc import AdHoc, AllowList, ad_hoc_of
+from dlpagent.service.http.presidio_adhoc import (
+    MOST_SECONDS,
+    AdHoc,
+    AllowList,
+    ad_hoc_of,
+    check,
+)
 from dlpagent.service.http.presidio_errors import (
     BROKEN,
     PresidioError,
@@ -41,6 +49,8 @@ NOT_PRIMITIVE = (
     "not yet supported."
 )
 NAME = "dlpagent"
+AT_ONCE = 4
+_limiters: dict[int, CapacityLimiter] = {}
 _PREFIX = "Failed to parse /analyze request for AnalyzerEngine.analyze(). "
 
 
@@ -85,7 +95,7 @@ async def health(_: Call) -> Response:
 async def analyze(call: Call) -> Response:
     """Results of a text, or a list of them for each of a list of texts."""
     try:
-        asked = asked_of(await _json(call), _entities(call.service))
+        asked = await _asked(call, await _json(call))
         results = await _analyzed(call, asked)
     except PresidioError as error:
         return error_answer(error.message, error.status)
@@ -105,6 +115,18 @@ async def _json(call: Call) -> object:
         return json.loads(data)
     except (ValueError, RecursionError):
         raise PresidioError(500, BROKEN) from None
+
+
+async def _asked(call: Call, body: object) -> Asked:
+    known = _entities(call.service)
+    if isinstance(body, dict) and (body.get("ad_hoc_recognizers") or body.get("allow_list")):
+        return await to_thread.run_sync(asked_of, body, known, limiter=_limiter(call.service))
+    return asked_of(body, known)
+
+
+def _limiter(service: Service) -> CapacityLimiter:
+    """What a request brings along takes threads of its own, so that it keeps nobody waiting."""
+    return _limiters.setdefault(id(service), CapacityLimiter(AT_ONCE))
 
 
 def asked_of(body: object, known: frozenset[str]) -> Asked:
@@ -170,14 +192,21 @@ async def _analyzed(call: Call, asked: Asked) -> list[list[Result]]:
     texts = [TextIn(text, context) for text in asked.texts]
     names = call.service.entities
     found = await classified(call, texts)
-    return [
-        _results(call.service.pack, names, text.text, one, asked)
-        for text, one in zip(texts, found, strict=True)
-    ]
+    until = time.monotonic() + MOST_SECONDS
+
+    def told() -> list[list[Result]]:
+        return [
+            _results(call.service.pack, names, text.text, one, asked, until)
+            for text, one in zip(texts, found, strict=True)
+        ]
+
+    if asked.ad_hoc or asked.allow_list is not None:
+        return await to_thread.run_sync(told, limiter=_limiter(call.service))
+    return told()
 
 
 def _results(
-    pack: Pack, names: Mapping[str, str], text: str, found: Found, asked: Asked
+    pack: Pack, names: Mapping[str, str], text: str, found: Found, asked: Asked, until: float
 ) -> list[Result]:
     if found.unchecked:
         raise PresidioError(500, f"not everything was looked for: {found.unchecked[0][1]}")
@@ -185,7 +214,7 @@ def _results(
     for ad_hoc in asked.ad_hoc:
         results += [
             Result(ad_hoc.entity, hit.start, hit.end, hit.score, hit.explanation)
-            for hit in ad_hoc.find(text, asked.context)
+            for hit in ad_hoc.find(text, asked.context, until)
         ]
     if asked.wanted is not None:
         results = [each for each in results if each.entity in asked.wanted]
@@ -193,10 +222,17 @@ def _results(
         results = [each for each in results if each.score >= asked.threshold]
     results = without_contained(results)
     if asked.allow_list is not None:
-        results = [
-            each for each in results if not asked.allow_list.allows(text[each.start : each.end])
-        ]
+        results = list(_not_allowed(results, text, asked.allow_list, until))
     return results
+
+
+def _not_allowed(
+    results: Iterable[Result], text: str, allowed: AllowList, until: float
+) -> Iterator[Result]:
+    for each in results:
+        check(until)
+        if not allowed.allows(text[each.start : each.end]):
+            yield each
 
 
 def _result(pack: Pack, names: Mapping[str, str], row: Mapping[str, Any]) -> Result:

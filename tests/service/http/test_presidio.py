@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.service.http.conftest import CARD, Served
+from dlpagent.service.http import presidio_adhoc, presidio_analyzer
+from tests.service.http.conftest import CARD, ONE, Served
 
 DATA = Path(__file__).parents[2] / "data" / "presidio"
 
@@ -122,3 +125,65 @@ def test_refusals_of_the_gate_have_presidios_shape(served: Served) -> None:
     assert (told.status_code, list(told.json())) == (401, ["error"])
     large = served.send("POST", "/analyze", json={"text": "x" * 70_000, "language": "en"})
     assert (large.status_code, list(large.json())) == (413, ["error"])
+
+
+@pytest.mark.parametrize(
+    "brought",
+    [
+        {"ad_hoc_recognizers": [{"supported_entity": "X", "supported_language": "en",
+                                 "patterns": [{"name": "x", "regex": "a", "score": 0.5}]}]},
+        {"ad_hoc_recognizers": [{"supported_entity": "X", "supported_language": "en",
+                                 "deny_list": ["a"]}]},
+        {"allow_list": ["x"], "allow_list_match": "regex"},
+    ],
+    ids=["a pattern with many matches", "words", "allowed words"],
+)  # fmt: skip
+def test_what_a_request_brings_along_ends_with_its_time(
+    served: Served, monkeypatch: pytest.MonkeyPatch, brought: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(presidio_analyzer, "MOST_SECONDS", -1.0)
+    asked = {"text": f"a a a a card {CARD}", "language": "en", **brought}
+    told = served.send("POST", "/analyze", role="reader", json=asked)
+    assert (told.status_code, told.json()) == (500, {"error": presidio_adhoc.OUT_OF_TIME})
+
+
+def test_others_are_answered_while_a_pattern_of_a_request_runs(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presidio_adhoc, "TIME_LIMIT_S", 1.0)
+    hostile = {"supported_entity": "X", "supported_language": "en",
+               "patterns": [{"name": "x", "regex": r"(?=(a+)+$)a+b", "score": 0.5}]}  # fmt: skip
+    asked = {"text": "a" * 40 + "!", "language": "en", "ad_hoc_recognizers": [hostile]}
+    headers = {"Authorization": f"Bearer {served.keys[ONE, 'reader']}"}
+    ended: list[str] = []
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(served.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+
+            async def one(name: str, method: str, path: str, **more: Any) -> None:
+                await client.request(method, path, headers=headers, **more)
+                ended.append(name)
+
+            slow = asyncio.create_task(one("slow", "POST", "/analyze", json=asked))
+            await asyncio.sleep(0.2)  # it is under way
+            await one("quick", "GET", "/v1/me")
+            await slow
+
+    asyncio.run(ask())
+    assert ended == ["quick", "slow"]
+
+
+def test_allowed_expressions_are_bounded(served: Served) -> None:
+    told = served.send("POST", "/analyze", json={
+        "text": "x", "language": "en", "allow_list": ["ab" * 6_000], "allow_list_match": "regex",
+    })  # fmt: skip
+    assert told.status_code == 400
+
+
+def test_words_of_a_request_stand_alone_whatever_they_are_made_of() -> None:
+    words = ["a b", "c\nd", "k-l", "(x)", "É"]
+    (recognizer,) = presidio_adhoc.ad_hoc_of([{"supported_entity": "X", "deny_list": words}])
+    text = "A B, c\nd, K-L, (x) é éa ak-l"
+    found = [text[hit.start : hit.end] for hit in recognizer.find(text, ())]
+    assert found == ["A B", "c\nd", "K-L", "(x)", "é"]
