@@ -20,7 +20,7 @@ from dlpagent.service.ner import MODES, Ner
 from dlpagent.service.packs import BUILTIN_NAME
 from dlpagent.service.session import EXAMPLE_NAME, Settings
 from dlpagent.service.sink_spec import SinkSpec
-from dlpagent.service.wiring import SINKS, SOURCES
+from dlpagent.service.wiring import SINKS, SOURCES, is_uri
 from dlpagent.violations import ZERO_TENANT
 from dlpagent.yaml_reader import Reader, read_yaml
 
@@ -149,7 +149,7 @@ def _identity(source: SourceSpec) -> str:
 
 
 def _target(text: str, folder: Path) -> str:
-    return text if "://" in text else str(folder / text)
+    return text if is_uri(text) else str(folder / text)
 
 
 def _pack(name: str, folder: Path) -> str:

@@ -126,6 +126,14 @@ SOURCES: tuple[SourceRow, ...] = (
     SourceRow("json", f"{_SOURCES}.json_array:JsonArray", remote=True),
     SourceRow("csv", f"{_SOURCES}.csv_file:CsvFile", remote=True),
     SourceRow("text", f"{_SOURCES}.text_file:TextFile", remote=True),
+    SourceRow("dlt", f"{_SOURCES}.dlt_resource:DltResource", ("dlt",), by_file=False, extra="dlt"),
+    SourceRow(
+        "langchain",
+        f"{_SOURCES}.langchain_loader:LangChainLoader",
+        ("langchain",),
+        by_file=False,
+        extra="langchain",
+    ),
     SourceRow("stdin", f"{_SOURCES}.stdin:Stdin", by_file=False),
 )
 
@@ -142,6 +150,15 @@ SINKS: dict[str, str] = {
 
 # Folders and files no one means when they name a folder to scan.
 SKIPPED_NAMES = frozenset({".git", "__pycache__", ".DS_Store", "node_modules", ".venv"})
+
+
+# Python objects as targets: dlt:module:resource, langchain:module:factory
+_BRIDGE = re.compile(r"(dlt|langchain):(?=[A-Za-z_][\w.]*:)")
+
+
+def is_uri(target: str) -> bool:
+    """Whether a target is anything but a path or a glob."""
+    return "://" in target or _BRIDGE.match(target) is not None
 
 
 def load(target: str) -> Any:
@@ -253,7 +270,7 @@ def _open_objects(
 
 def _scheme_of(target: str) -> str:
     """The scheme of a URI in lower case; "" for paths and globs, brackets and all."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", target)
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", target) or _BRIDGE.match(target)
     return found[1].lower() if found else ""
 
 
