@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import threading
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +31,7 @@ from dlpagent.service.sit_view import elements_in
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 _BESIDE = ("map.json", "sources.json")
+_saving = threading.Lock()
 SERVED = ""
 """The name of the pack that the service itself uses."""
 
@@ -43,8 +47,11 @@ class Shelf:
     def names(self) -> list[str]:
         """Working packs, by name."""
         place = self.folder / "packs"
-        return sorted(item.name for item in place.iterdir() if (item / "now").is_dir()) \
-            if place.is_dir() else []  # fmt: skip
+        return sorted(
+            item.name
+            for item in (place.iterdir() if place.is_dir() else ())
+            if _NAME.fullmatch(item.name) and (item / "now").is_dir()
+        )
 
     def corpora(self) -> list[str]:
         """Labelled files, by name."""
@@ -92,18 +99,14 @@ class Shelf:
             )
         home = self.folder / "packs" / wanted
         if home.exists():
-            raise ConfigurationError(
-                "there is a working pack of this name", where=wanted, remedy="Give it another name."
-            )
-        with tempfile.TemporaryDirectory(prefix="dlpagent-import-") as scratch:
-            file = Path(scratch) / "package.xml"
+            raise _taken(wanted)
+        with self._draft() as draft:
+            file = draft.with_name("package.xml")
             file.write_bytes(data)
             imported = read_rule_package(file, self.served)
-            draft = Path(scratch) / "draft"
-            write_pack(imported.pack, draft, inherited=imported.inherited)
-            home.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(draft, home / "before")
-            shutil.copytree(draft, home / "now")
+            write_pack(imported.pack, draft / "before", inherited=imported.inherited)
+            shutil.copytree(draft / "before", draft / "now")
+            _put(draft, home)
         return wanted, imported.warnings
 
     def begin(self, name: str, title: str) -> None:
@@ -114,14 +117,30 @@ class Shelf:
                 where=name[:80],
                 expected="a new name of letters a–z, digits and dashes",
             )
-        for which in ("before", "now"):
-            folder = self.folder / "packs" / name / which
-            folder.mkdir(parents=True)
-            write_header({"id": _fresh_id(), "version": "1.0.0.0", "name": title,
-                          "publisher": "", "description": ""}, folder)  # fmt: skip
+        ident = str(uuid.uuid4())
+        with self._draft() as draft:
+            for which in ("before", "now"):
+                folder = draft / which
+                folder.mkdir()
+                write_header({"id": ident, "version": "1.0.0.0", "name": title}, folder)
+            _put(draft, self.folder / "packs" / name)
+
+    @contextmanager
+    def _draft(self) -> Iterator[Path]:
+        """An empty folder where a working pack is made before it is seen; it goes if that fails."""
+        place = self.folder / "packs"
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=place) as scratch:
+            draft = Path(scratch) / "pack"
+            draft.mkdir()
+            yield draft
 
     def save(self, name: str, text: str) -> Sit:
         """Put an edited SIT into a working pack, in the file it came from. Raises ProblemsError."""
+        with _saving:  # two that are saved at once are both checked against what is there
+            return self._save(name, text)
+
+    def _save(self, name: str, text: str) -> Sit:
         home = self.home_of(name) / "now"
         sit = tried(text, self.pack(name))[1]
         known = self.pack(name).sits.get(sit.id)
@@ -207,10 +226,18 @@ def _file_of(sit: Sit, home: Path) -> Path:
     return name if name.is_absolute() and name.is_relative_to(home) else home / name.name
 
 
-def _fresh_id() -> str:
-    import uuid
+def _put(draft: Path, home: Path) -> None:
+    """A finished draft to where it is seen. Raises ConfigurationError when another was quicker."""
+    try:
+        draft.rename(home)
+    except OSError:
+        raise _taken(home.name) from None
 
-    return str(uuid.uuid4())
+
+def _taken(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        "there is a working pack of this name", where=name, remedy="Give it another name."
+    )
 
 
 def _nothing(what: str, name: str, known: list[str]) -> ConfigurationError:

@@ -6,6 +6,8 @@ from starlette.responses import RedirectResponse, Response
 
 from dlpagent.service.console.forms import fields, seen
 from dlpagent.service.console.rendering import STATIC, page
+from dlpagent.service.http.api_keys import PREFIX
+from dlpagent.service.http.authenticating import same_site
 from dlpagent.service.http.problems import Refusal, not_found
 from dlpagent.service.http.routes import Call, Route
 
@@ -35,9 +37,12 @@ async def login(call: Call) -> Response:
     """Check the key and begin a session."""
     if not call.service.settings.auth:
         return seen(HOME)
+    same_site(call.request)
     key = (await fields(call)).get("key", "").strip()
     state = call.request.app.state
     try:
+        if not key.startswith(PREFIX):  # a token of Entra ID has no session that could be ended
+            raise Refusal(401, "unauthenticated", "this is no API key")
         await state.authenticator.principal_of_credential(key)
     except Refusal as refusal:
         if refusal.problem.status != 401:
@@ -50,6 +55,7 @@ async def login(call: Call) -> Response:
 
 async def logout(call: Call) -> Response:
     """End the session."""
+    same_site(call.request)
     answer = RedirectResponse("/console/login", 303)
     call.request.app.state.sessions.end(answer)
     return answer

@@ -46,7 +46,8 @@ async def _inventory(call: Call, problem: str = "", status: int = 200) -> Respon
     return page(
         call, "inventory.html", status, rows=found[:SHOWN], many=len(found), kinds=KINDS,
         states=STATES, kind=kind, state=state, words=words, problem=problem,
-        days=TREND_DAYS, pack_id=call.service.pack.ref.id, pack_name=call.service.pack.name, said=query.get("said", ""),
+        days=TREND_DAYS, pack_id=call.service.pack.ref.id, pack_name=call.service.pack.name,
+        said=query.get("said", ""),
     )  # fmt: skip
 
 

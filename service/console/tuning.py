@@ -63,17 +63,20 @@ async def packs(call: Call) -> Response:
 async def _packs(call: Call, problem: str = "", status: int = 200) -> Response:
     shelf = shelf_of(call)
 
-    def read() -> list[Shelved]:
-        return [
-            Shelved(
-                name, shelf.pack(name), diff_packs(shelf.pack(name, "before"), shelf.pack(name))
-            )
-            for name in shelf.names()
-        ]
+    def read() -> tuple[list[Shelved], list[tuple[str, str]]]:
+        found, broken = [], []
+        for name in shelf.names():
+            try:
+                now = shelf.pack(name)
+                found.append(Shelved(name, now, diff_packs(shelf.pack(name, "before"), now)))
+            except DlpAgentError as error:  # one that cannot be read hides no other
+                broken.append((name, _plainly(shelf, error)))
+        return found, broken
 
+    shelved, broken = await run_in_threadpool(read)
     query = call.request.query_params
     return page(
-        call, "packs.html", status, shelved=await run_in_threadpool(read), served=shelf.served,
+        call, "packs.html", status, shelved=shelved, broken=broken, served=shelf.served,
         corpora=shelf.corpora(), problem=problem, said=query.get("said", ""),
         folder=shelf.folder.name,
     )  # fmt: skip
@@ -229,7 +232,7 @@ async def curves(call: Call) -> Response:
     name, corpus = query.get("pack", SERVED), query.get("corpus", "")
     kind = query.get("type", TOTAL)
     at = query.get("at", "66")
-    at = at if at.isdigit() and 1 <= int(at) <= 100 else "66"
+    at = at if at.isdecimal() and len(at) <= 3 and 1 <= int(at) <= 100 else "66"
     problem, found = "", None
     if corpus:
         try:

@@ -6,17 +6,19 @@ The text lives in the page and in the answer to it, nowhere else.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from dlpagent.classifiers.compiled import CompiledPack
 from dlpagent.classifiers.explain import Trace, explain
 from dlpagent.classifiers.sit import Pack, Sit
-from dlpagent.errors import DlpAgentError, ProblemsError
+from dlpagent.errors import ConfigurationError, DlpAgentError, ProblemsError
 from dlpagent.evidence import masked
 from dlpagent.findings import level_of
 from dlpagent.records import without_surrogates
@@ -28,11 +30,19 @@ from dlpagent.service.http.routes import Call, Route
 from dlpagent.state.audit import record_act
 
 MAX_CHARS = 20_000
+MAX_CONTEXT_CHARS = 500
+MAX_YAML_CHARS = 200_000
+# Explaining is what the reference evaluator does: a few at once, so that prompts go on.
+AT_ONCE = 2
+_limiters: dict[int, CapacityLimiter] = {}
 EXAMPLE = (
     "Patient intake, 12 March. The card is 4111 1111 1111 1111, expires 09/27.\n"
     "Please transfer to IBAN NL91 ABNA 0417 1643 00. Mail: j.devries@contoso.example\n"
     "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
+
+
+T = TypeVar("T")
 
 
 class Place(NamedTuple):
@@ -106,13 +116,21 @@ async def look(call: Call) -> Response:
 async def try_sit(call: Call) -> Response:
     """A SIT as it is edited, tried on the text; saved when that was asked."""
     form = await fields(call)
-    text, context, name = (form.get(key, "") for key in ("text", "context", "pack"))
+    whole, beside, name = (form.get(key, "") for key in ("text", "context", "pack"))
+    text, context = whole[:MAX_CHARS], beside[:MAX_CONTEXT_CHARS]
     shelf, said = shelf_of(call), ""
 
     def act() -> Edited:
         nonlocal said
         pack = shelf.pack(name)
         yaml = form.get("yaml", "")
+        if len(yaml) > MAX_YAML_CHARS:
+            raise ConfigurationError(
+                "the type is too long to be edited here",
+                expected=f"at most {MAX_YAML_CHARS:,} characters",
+                found=f"{len(yaml):,}",
+                remedy="Edit the file, and import it as a rule package.",
+            )
         known = pack.sits.get(form.get("sit", ""))
         try:
             draft, sit = tried(yaml, pack)
@@ -129,10 +147,17 @@ async def try_sit(call: Call) -> Response:
         return Edited(yaml, sit, name, before, after, seconds)
 
     try:
-        edited = await run_in_threadpool(act)
+        edited = await _explaining(call, act)
     except DlpAgentError as error:
-        return await _bench(call, text, context, name, form.get("sit", ""), problem=error.render())
-    return await _bench(call, text, context, name, "", edited=edited, said=said)
+        problem = " ".join(_told(error))
+        return await _bench(call, whole, context, name, form.get("sit", ""), problem=problem)
+    return await _bench(call, whole, context, name, "", edited=edited, said=said)
+
+
+async def _explaining(call: Call, act: Callable[[], T]) -> T:
+    """What explains texts, in a thread. Raises as it does."""
+    limiter = _limiters.setdefault(id(call.service), CapacityLimiter(AT_ONCE))
+    return await to_thread.run_sync(act, limiter=limiter)
 
 
 def _save(call: Call, shelf: Shelf, into: str, yaml: str, sit: Sit) -> str:
@@ -151,6 +176,7 @@ async def _bench(
     shelf = shelf_of(call)
     looked: Looked | None = None
     status = 400 if problem else 200
+    context = context[:MAX_CONTEXT_CHARS]
     if len(text) > MAX_CHARS:
         problem, text, status = (
             f"The text is cut at {MAX_CHARS:,} characters.",
@@ -162,7 +188,7 @@ async def _bench(
         if text.strip():
             looked = await _looked(call, pack, name, text, context)
         if edited is None and sit:
-            edited = await run_in_threadpool(_open, shelf, pack, name, sit, text, context)
+            edited = await _explaining(call, partial(_open, shelf, pack, name, sit, text, context))
     except DlpAgentError as error:
         problem, status, pack = error.render(), 400, shelf.served
     return page(
@@ -193,7 +219,7 @@ async def _looked(call: Call, pack: Pack, name: str, text: str, context: str) ->
         sits = [pack.sits[ident] for ident in names if ident in pack.sits]
         unchecked = tuple(reason for _, reason in found.unchecked)
     seconds = time.perf_counter() - began
-    places = await run_in_threadpool(_places_of, compiled(held(pack)), clean, context, sits)
+    places = await _explaining(call, lambda: _places_of(compiled(held(pack)), clean, context, sits))
     found_places = tuple(place for place in places if place.trace.confidence)
     rest = tuple(place for place in places if not place.trace.confidence)
     if name != SERVED:

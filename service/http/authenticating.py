@@ -43,7 +43,7 @@ class Authenticator:
             return await self.principal_of_credential(given)
         cookie = request.cookies.get(COOKIE, "")
         if cookie and self._sessions is not None:
-            _same_site(request)
+            same_site(request)
             principal = await self._sessions.principal_of(cookie)
             if principal is not None:
                 return principal
@@ -98,10 +98,10 @@ def _from_this_machine(request: Request) -> None:
             403, "forbidden", "without authentication only this machine is answered",
             where="Host", expected="localhost or a loopback address",
         )  # fmt: skip
-    _same_site(request)
+    same_site(request)
 
 
-def _same_site(request: Request) -> None:
+def same_site(request: Request) -> None:
     """Raises Refusal for what another site made a browser send."""
     if request.method in _SAFE:
         return
