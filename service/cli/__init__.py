@@ -13,6 +13,7 @@ from dlpagent.service.cli import (
     audit,
     bench,
     diffs,
+    doctor,
     edm,
     evals,
     explain,
@@ -86,6 +87,7 @@ app.add_typer(inventory.app, name="inventory")
 app.command("serve")(serve.serve)
 app.add_typer(serve.keys_app, name="keys")
 app.command("bench")(bench.bench)
+app.command("doctor")(doctor.doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -33,6 +33,10 @@ def of_dlt(name: str) -> Opened:
     return lambda: DltResource(f"dlt:bridged:{name}", batch_rows=7)
 
 
+def of_dlt_rows() -> Source:
+    return of_dlt("dlt_rows")()
+
+
 def of_langchain() -> Source:
     pytest.importorskip("langchain_core", reason="the extra langchain is not installed")
     return LangChainLoader("langchain:bridged:documents", batch_rows=7)
@@ -69,7 +73,7 @@ def test_a_langchain_loader_is_read_exactly_and_resumed_everywhere() -> None:
     testing.check_closes_what_it_opens(of_langchain)
 
 
-@pytest.mark.parametrize("opened", [of_langchain, lambda: of_dlt("dlt_rows")()])
+@pytest.mark.parametrize("opened", [of_langchain, of_dlt_rows])
 def test_the_change_key_follows_the_content_and_nothing_else(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +85,7 @@ def test_the_change_key_follows_the_content_and_nothing_else(
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("opened", [of_langchain, lambda: of_dlt("dlt_rows")()])
+@pytest.mark.parametrize("opened", [of_langchain, of_dlt_rows])
 def test_what_a_loader_raises_is_told_by_its_kind_only(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
