@@ -28,6 +28,7 @@ from dlpagent.service.http.routes import Answer, Call, Route
 BROKEN = "Internal server error"
 Operators = Mapping[str, tuple[str, Parameters]]
 _DEFAULT = "DEFAULT"
+MOST_CHARS = 16_000_000
 
 
 async def anonymize(call: Call) -> Response:
@@ -72,11 +73,13 @@ def _anonymized(body: Mapping[str, Any], scored: bool) -> Any:
     with_default = {_DEFAULT: ("replace", {}), **operators}
     text, results = body.get("text", ""), body.get("analyzer_results")
 
+    room = _Room()
+
     def one(text: object, results: object) -> dict[str, Any]:
         spans = _spans(results, scored=True)
         whole = _text(text)
         ready = sorted(settled(whole, spans), key=lambda each: (each.start, each.end))
-        return _operated(whole, ready, with_default, ANONYMIZERS, scored=scored)
+        return _operated(whole, ready, with_default, ANONYMIZERS, room, scored=scored)
 
     if isinstance(text, list):
         groups = _groups("analyzer_results", results, text)
@@ -90,6 +93,8 @@ def _deanonymized(body: Mapping[str, Any], scored: bool) -> Any:
     operators = _operators(body.get("deanonymizers"))
     text, results = body.get("text", ""), body.get("anonymizer_results")
 
+    room = _Room()
+
     def one(text: object, results: object) -> dict[str, Any]:
         spans = _spans(results or [], scored=False)
         for span in spans:
@@ -98,7 +103,7 @@ def _deanonymized(body: Mapping[str, Any], scored: bool) -> Any:
             except (TypeError, ValueError):
                 raise PresidioError(500, BROKEN) from None
         ready = sorted(spans, key=lambda each: each.start, reverse=True)[::-1]
-        return _operated(_text(text), ready, operators, DEANONYMIZERS, scored=scored)
+        return _operated(_text(text), ready, operators, DEANONYMIZERS, room, scored=scored)
 
     if isinstance(text, list):
         groups = _groups("anonymizer_results", results, text)
@@ -150,11 +155,25 @@ def _text(given: object) -> str:
     return given
 
 
+class _Room:
+    """What one answer may hold: a small request could ask for a text a million times over."""
+
+    def __init__(self) -> None:
+        self._left = MOST_CHARS
+
+    def take(self, chars: int) -> None:
+        """Raises PresidioError when an answer would become too large."""
+        self._left -= chars
+        if self._left < 0:
+            raise PresidioError(413, f"the answer would have more than {MOST_CHARS} characters")
+
+
 def _operated(
     text: str,
     spans: Sequence[Span],
     operators: Operators,
     known: Mapping[str, Operate],
+    room: _Room,
     *,
     scored: bool,
 ) -> dict[str, Any]:
@@ -175,6 +194,7 @@ def _operated(
         if operate is None:
             raise invalid(f"Invalid operator class '{name}'.")
         new = operate(text[span.start : span.end], parameters, span.entity)
+        room.take(len(new))
         behind = done[min(span.end, last) :]
         done, last = done[: span.start] + new + behind, span.start
         item: dict[str, Any] = {

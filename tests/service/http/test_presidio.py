@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dlpagent.service.http import presidio_adhoc, presidio_analyzer
+from dlpagent.service.http import presidio_adhoc, presidio_analyzer, presidio_anonymizer
 from tests.service.http.conftest import CARD, ONE, Served
 
 DATA = Path(__file__).parents[2] / "data" / "presidio"
@@ -187,3 +187,25 @@ def test_words_of_a_request_stand_alone_whatever_they_are_made_of() -> None:
     text = "A B, c\nd, K-L, (x) é éa ak-l"
     found = [text[hit.start : hit.end] for hit in recognizer.find(text, ())]
     assert found == ["A B", "c\nd", "K-L", "(x)", "é"]
+
+
+@pytest.mark.parametrize(
+    ("path", "results", "operators"),
+    [
+        ("/anonymize", "analyzer_results",
+         {"anonymizers": {"DEFAULT": {"type": "replace", "new_value": "y" * 10_000}}}),
+        ("/deanonymize", "anonymizer_results",
+         {"deanonymizers": {"DEFAULT": {"type": "deanonymize_keep"}}}),
+    ],
+)  # fmt: skip
+def test_an_answer_cannot_be_made_many_times_the_request(
+    served: Served, monkeypatch: pytest.MonkeyPatch, path: str, results: str, operators: Any
+) -> None:
+    monkeypatch.setattr(presidio_anonymizer, "MOST_CHARS", 1_000_000)
+    width = 1 if path == "/anonymize" else 10_000
+    spans = [{"start": at, "end": at + width, "entity_type": "X", "score": 1} for at in range(200)]
+    asked = {"text": "a" * 11_000, results: spans, **operators}
+    told = served.send("POST", path, role="reader", json=asked)
+    assert told.status_code == 413
+    few = {**asked, results: spans[:1]}
+    assert served.send("POST", path, role="reader", json=few).status_code == 200
