@@ -145,8 +145,31 @@ def _eyes_there(stack: ExitStack, server: str, policy: str | None, redact: str) 
     from dlpagent.service.client import Client
     from dlpagent.service.hook.there import There
 
+    _check_server(server)
     client = stack.enter_context(Client(server, os.environ.get("DLPAGENT_API_KEY") or None))
     return There(client, policy, _masked_from(policy, redact))
+
+
+def _check_server(url: str) -> None:
+    """Prompts and a key go there: encrypted, or to this machine."""
+    from urllib.parse import urlsplit
+
+    from dlpagent.connectors.sources._http_store import is_local
+    from dlpagent.errors import ConfigurationError
+
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname or ""
+    except ValueError:
+        scheme, host = "", ""
+    if not host or not (scheme == "https" or (scheme == "http" and is_local(host))):
+        raise ConfigurationError(
+            "prompts cannot be sent there",
+            where="--server",
+            expected="https://host[:port], or http:// on this machine",
+            found=f"{scheme or 'no scheme'}://{host}",
+            remedy="Give the service a certificate: dlpagent serve --tls-cert --tls-key.",
+        )
 
 
 def _masked_from(policy: str | None, redact: str) -> int:

@@ -43,13 +43,20 @@ APPS: Mapping[Family, str] = {
 }
 """The app a policy sees, unless another is named."""
 
-# Tools that read a file, and the argument that names it.
-_READERS = {"Read": "file_path", "NotebookRead": "notebook_path", "read_file": "absolute_path"}
+# Tools that read a file, and the arguments that name it: Gemini CLI has changed its own.
+_READERS: Mapping[str, tuple[str, ...]] = {
+    "Read": ("file_path",),
+    "NotebookRead": ("notebook_path",),
+    "read_file": ("absolute_path", "file_path", "path"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. subject: what is to be checked, by field; event is empty for plain calls."""
+    """One call. subject: what is to be checked, by field; event is empty for plain calls.
+
+    lacks: the fields of which an event of its kind has one, and this call none.
+    """
 
     family: Family
     kind: Kind
@@ -58,6 +65,7 @@ class Call:
     subject: Mapping[str, Any] = field(repr=False)
     reads: str = ""
     session: str = ""
+    lacks: tuple[str, ...] = ()
 
     @property
     def field(self) -> str:
@@ -91,7 +99,7 @@ def read_call(raw: bytes) -> Call | None:
                 "the call holds nothing to check",
                 where="standard input",
                 expected="hook_event_name, or one of " + ", ".join(_PLAIN),
-                found="the keys " + ", ".join(sorted(map(str, call))[:10]) if call else "no key",
+                found=f"{len(call)} other keys",
             )
         kind: Kind = "tool call" if "tool_input" in subject else "prompt"
         return Call("plain", kind, "", tool, subject, session=session)
@@ -100,8 +108,10 @@ def read_call(raw: bytes) -> Call | None:
     reads = ""
     if kind == "tool call" and tool in _READERS:
         arguments = subject.get("tool_input")
-        reads = _text(arguments.get(_READERS[tool])) if isinstance(arguments, dict) else ""
-    return Call(family, kind, event, tool, subject, reads, session)
+        if isinstance(arguments, dict):
+            given = (_text(arguments.get(name)) for name in _READERS[tool])
+            reads = next(filter(None, given), "")
+    return Call(family, kind, event, tool, subject, reads, session, lacks=() if subject else names)
 
 
 def _text(value: Any) -> str:

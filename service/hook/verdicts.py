@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -113,6 +113,8 @@ class Judge:
 
     def judge(self, call: Call) -> Verdict:
         """The verdict on a call."""
+        if call.lacks:  # another form than the one that is known: nothing was looked at
+            return Verdict("allow", unchecked=f"the call has no field {' or '.join(call.lacks)}")
         texts = list(_texts(call))
         file, unread = _file_of(call)
         texts += [TextOf("file", file)] if file is not None else []
@@ -124,11 +126,25 @@ class Judge:
         changed: Mapping[str, Any] = {}
         if action == "redact":
             changed, problem = self.eyes.masked(call.subject)
-            if problem or file is not None or changed == call.subject:
+            if problem or file is not None or not self._is_clean(call, changed):
                 # what cannot be masked in place may not pass
                 action, changed = "deny", {}
         reason = _reason(rule, seen.found) if seen.found else ""
         return Verdict(action, reason, seen.found, changed, unread or seen.unchecked)
+
+    def _is_clean(self, call: Call, changed: Mapping[str, Any]) -> bool:
+        """Whether nothing in a masked copy would have to be masked again, or be denied.
+
+        Rules may be about less likely findings than those that are masked.
+        """
+        if changed == call.subject:
+            return False
+        texts = list(_texts(replace(call, subject=changed)))
+        if not texts:
+            return True
+        app, role = self.app or APPS[call.family], _ROLES.get(call.kind, "tool")
+        seen = self.eyes.see(texts, app=app, role=role, session=call.session or "call")
+        return not seen.unchecked and self._action(seen)[0] in ("allow", "ask")
 
     def _action(self, seen: Seen) -> tuple[Action, str]:
         if seen.rules is None:

@@ -283,3 +283,62 @@ def test_a_service_that_does_not_answer_lets_nothing_pass(hook: Hook) -> None:
     assert (code, said) == (2, None)
     assert told
     assert hook(BASH, "--server", "http://127.0.0.1:9", "--unchecked", "allow")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"hook_event_name": "UserPromptSubmit", "user_prompt": f"my card {CARD}"},
+        {"hook_event_name": "PreToolUse", "tool_name": "Bash", "arguments": {"command": CARD}},
+        {"hook_event_name": "BeforeAgent", "llm_request": f"my card {CARD}"},
+        {"hook_event_name": "beforeSubmitPrompt", "text": f"my card {CARD}"},
+    ],
+    ids=lambda call: call["hook_event_name"],
+)
+def test_an_event_in_a_form_that_is_not_known_does_not_pass_unseen(
+    hook: Hook, call: dict[str, Any]
+) -> None:
+    code, said, told = hook(call)
+    assert (code, said) == (2, None)
+    assert "the call has no field" in told
+    assert CARD not in told
+    assert hook(call, "--unchecked", "allow")[0] == 0
+
+
+def test_keys_of_what_is_no_call_are_not_repeated(hook: Hook) -> None:
+    code, _, told = hook({CARD: "x"})
+    assert code == 2
+    assert CARD not in told
+
+
+@pytest.mark.parametrize("name", ["absolute_path", "file_path", "path"])
+def test_a_file_is_looked_at_under_every_name_its_argument_has_had(
+    hook: Hook, home: Path, name: str
+) -> None:
+    file = home / "named.txt"
+    file.write_text(f"my card {CARD}", "utf-8")
+    call = {"hook_event_name": "BeforeTool", "tool_name": "read_file",
+            "tool_input": {name: str(file)}}  # fmt: skip
+    assert hook(call)[1]["decision"] == "deny"
+
+
+def test_what_a_rule_wants_masked_and_is_too_unlikely_to_be_does_not_pass(
+    hook: Hook, home: Path
+) -> None:
+    every = POLICY.replace("ACTION", "redact").replace("00aa}", "00aa, confidence: low}")
+    (home / "every.yaml").write_text(every, "utf-8")
+    policy = str(home / "every.yaml")
+    arguments = {"note": f"my card {CARD}", "other": "4222 2222 2222 2222 " + "x " * 400}
+    call = {"hook_event_name": "PreToolUse", "tool_name": "mcp__x", "tool_input": arguments}
+    _, said, told = hook(call, "--policy", policy, "--app", "claude")
+    assert said, told
+    decided = said["hookSpecificOutput"]
+    assert decided["permissionDecision"] == "deny"
+    assert "updatedInput" not in decided
+
+
+@pytest.mark.parametrize("url", ["http://dlp.example.org:8080", "ftp://localhost", "x", "http://["])
+def test_prompts_go_to_other_machines_encrypted_only(hook: Hook, url: str) -> None:
+    code, said, told = hook(PROMPT, "--server", url)
+    assert (code, said) == (2, None)
+    assert "prompts cannot be sent there" in told
