@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MAX_CHARS = 1_000_000
 """The longest text a tool takes, in code points. Longer ones are what `dlpagent scan` is for."""
+MAX_EXPLAINED_CHARS = 20_000
+"""The longest text that is explained: every rule is followed step by step."""
 
 _INSTRUCTIONS = (
     "Finds sensitive information (card and identity numbers, credentials, health data and hundreds of "
@@ -140,7 +142,7 @@ class Tools:
     def explain(self, text: str, context: str = "") -> str:
         """Says why each type matched a text, what supported it, and what was missing for more."""
         with self._lock:
-            return str(self._pack.explain(_checked(text), context))
+            return str(self._pack.explain(_checked(text, MAX_EXPLAINED_CHARS), context))
 
     def redact(self, text: str, operator: MarkWith = "mask", min_level: Level = "low") -> RedactOut:
         """Returns the text with what is found masked, or with tokens: equal values, equal tokens."""
@@ -229,11 +231,11 @@ def _told(function: Callable[..., Answer]) -> Callable[..., Answer]:
     return call
 
 
-def _checked(text: str) -> str:
-    if len(text) > MAX_CHARS:
+def _checked(text: str, most: int = MAX_CHARS) -> str:
+    if len(text) > most:
         raise ConfigurationError(
             "the text is too long",
-            expected=f"at most {MAX_CHARS:,} characters",
+            expected=f"at most {most:,} characters",
             found=f"{len(text):,}",
             remedy="Cut it, or scan it as a file: dlpagent scan FILE.",
         )

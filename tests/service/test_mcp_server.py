@@ -17,7 +17,7 @@ import pytest
 import dlpagent
 from dlpagent.evidence import Evidence
 from dlpagent.service.cli import run
-from dlpagent.service.mcp_server import MAX_CHARS, Tools, server_of
+from dlpagent.service.mcp_server import MAX_CHARS, MAX_EXPLAINED_CHARS, Tools, server_of
 from dlpagent.service.redact.operators import Marks
 from dlpagent.service.session import load_decider
 
@@ -163,3 +163,9 @@ def test_a_client_may_reach_it_by_http_on_this_machine(tmp_path: Path) -> None:
 def test_it_listens_on_this_machine_only(where: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["mcp", "--http", where]) == 2
     assert "loopback" in capsys.readouterr().err
+
+
+def test_what_is_explained_has_a_length(tools: Tools) -> None:
+    result = called(server_of(tools), "explain", text="x" * (MAX_EXPLAINED_CHARS + 1))
+    assert result.is_error
+    assert f"at most {MAX_EXPLAINED_CHARS:,} characters" in result.content[0].text
