@@ -236,13 +236,14 @@ def _standings(
     asset = wanted.reading.asset
     source = _source(asset, order)
     if asset.kind != "vector_collection":
-        (now,) = [one for one in source.discover() if one.uri == asset.uri] or [None]
+        now = next((one for one in source.discover() if one.uri == asset.uri), None)
         before = wanted.reading.progress.change_key
         same = now is not None and before is not None and now.change_key == before
         for one in wanted.record_ids:
             yield one, "gone" if now is None else "same" if same else "changed"
         return
-    seen, now_said = _seen(state, wanted), {}
+    seen = _seen(state, wanted)
+    now_said: dict[str, str] = {}
     for batch, _ in source.read(replace(asset, change_key=None)):
         now_said.update(contents_of(batch, wanted.record_ids, key))
     for one in wanted.record_ids:
@@ -326,5 +327,5 @@ def _receipt(
         counts: dict[str, int] = {}
         for word in outcome.records.values():
             counts[word] = counts.get(word, 0) + 1
-        details = {**told, "violations": list(wanted.violations)[:100], **counts}
-        record_act(connection, order.actor, f"quarantine.{order.action}", asset.uri, details)
+        summed: dict[str, Any] = {**told, "violations": list(wanted.violations)[:100], **counts}
+        record_act(connection, order.actor, f"quarantine.{order.action}", asset.uri, summed)

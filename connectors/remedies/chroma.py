@@ -2,8 +2,9 @@
 
 After Chroma's delete the text stays in the journal of writes, in freed pages of the file and in
 the full-text index; vectors stay in the index of vectors, where they are only marked. The purge
-empties the journal of these records, merges the full-text index and writes the file anew. Then the
-index of vectors is searched for each vector byte by byte.
+empties the journal of these records, merges the full-text index and writes the file anew. Chroma
+writes vectors to their index a thousand at a time (sync_threshold), some normalised: once it has
+written any of a collection, deleted ones may be among them, and a record is called hidden.
 """
 
 from __future__ import annotations
@@ -110,7 +111,10 @@ class ChromaHands:
         self.close()
         with writing(self._folder / FILE) as connection:
             _purge(connection, self._tenant, self._database, self._name, record_ids)
+            is_indexed = _has_index(connection, self._tenant, self._database, self._name)
             vacuum(connection)
+        if is_indexed:
+            return Erasure(False, "the texts are gone; the index of vectors may still hold theirs")
         if not set(record_ids) <= self._vectors.keys():
             return Erasure(False, "the texts are gone; whether vectors are left is not known")
         left = self._vectors_left()
@@ -158,6 +162,15 @@ class ChromaHands:
 def _slices(record_ids: Sequence[str]) -> Iterator[list[str]]:
     for start in range(0, len(record_ids), _AT_ONCE):
         yield list(record_ids[start : start + _AT_ONCE])
+
+
+def _has_index(connection: sqlite3.Connection, tenant: str, database: str, name: str) -> bool:
+    """Whether any vector of the collection was written to its index."""
+    query = """
+        SELECT count(*) FROM max_seq_id m JOIN segments s ON s.id = m.segment_id
+        JOIN collections c ON c.id = s.collection JOIN databases d ON d.id = c.database_id
+        WHERE s.scope = 'VECTOR' AND d.tenant_id = ? AND d.name = ? AND c.name = ?"""
+    return bool(connection.execute(query, [tenant, database, name]).fetchone()[0])
 
 
 def _purge(

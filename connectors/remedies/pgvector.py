@@ -58,7 +58,7 @@ class PgVectorRemedy:
             raise missing_extra("psycopg", "pgvector", "changing PostgreSQL") from None
         parts = urlsplit(asset.uri)
         place, _, port = parts.netloc.rpartition(":")
-        given = {
+        given: dict[str, Any] = {
             "host": self._host or unquote(place),
             "port": port,
             "user": self._user or os.environ.get("PGUSER"),

@@ -194,7 +194,11 @@ class Vec0Hands:
 
     def _keep(self, name: str, row: Mapping[str, Any]) -> None:
         columns = ", ".join(map(quoted, row))
-        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(name)} ({columns})")
+        declared = ", ".join(
+            f"{quoted(one)} BLOB" if isinstance(value, bytes) else quoted(one)
+            for one, value in row.items()
+        )
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(name)} ({declared})")
         self._connection.execute(
             f"INSERT INTO {quoted(name)} ({columns}) VALUES ({', '.join('?' * len(row))})",  # noqa: S608
             list(row.values()),

@@ -333,13 +333,19 @@ def _columns_of(records: Sequence[Any]) -> dict[str, pa.Array] | None:
     return columns
 
 
+def _are_alike(values: Sequence[Any]) -> bool:
+    """Whether all are objects with the same keys in the same order, and at least one key."""
+    first = list(values[0]) if values[0] else []
+    return bool(first) and all(one is not None and list(one) == first for one in values)
+
+
 def _array_of(values: Sequence[Any]) -> pa.Array | None:
     kinds = {*map(type, values)} - {type(None)}
     if len(kinds) > 1:
         return None
     kind = kinds.pop() if kinds else str
     if kind is dict:
-        inner = None if None in values or not values[0] else _columns_of(values)
+        inner = _columns_of(values) if _are_alike(values) else None
         return None if inner is None else pa.StructArray.from_arrays(
             list(inner.values()), names=list(inner))  # fmt: skip
     if kind not in (str, int, float, bool):

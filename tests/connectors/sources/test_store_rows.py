@@ -109,6 +109,17 @@ def test_records_without_a_text_of_their_own_say_so(
         assert odd == ({expected} if expected else set())
 
 
+@pytest.mark.parametrize(
+    "odd", [{"k": "w", "more": "x"}, {"other": "w"}, {}, None, {"more": "x", "k": "w"}]
+)
+def test_pages_whose_objects_have_other_keys_are_read_record_by_record(odd: Any) -> None:
+    for metadata in ([{"k": "v"}] * 20 + [odd], [odd] + [{"k": "v"}] * 20):
+        ids = [str(number) for number in range(21)]
+        page = ColumnPage(ids, ids, {"text": ["hi"] * 21, "metadata": metadata})
+        found = [row for batch, _ in StoreRows("store:").page(page) for row in batch.to_pylist()]
+        assert found == rows_of(page.records(), 1_000_000)
+
+
 @pytest.mark.parametrize("value", [True, 1.5, "x", 7])
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_key_that_may_be_a_value_is_read_whatever_stands_under_it(
