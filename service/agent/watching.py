@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -94,31 +94,46 @@ class Watch:
     _run_id: str = ""
     _vanished: bool = False
     _events: int = 0
+    _rescan_at: float = 0.0
+    _push_at: float = 0.0
 
     def run(self) -> None:
         """Until a stop or a reload is asked for. Leaves everything committed and given back."""
-        with ExitStack() as stack:
-            stack.callback(self._close_sinks)
-            self._begin()
-            stack.callback(self._end)
-            rescan_at = push_at = 0.0
+        with self.at_work():
             while not self.asked.stop and not self.asked.reload:
-                now = time.monotonic()
-                self._hear(now)
-                if now >= rescan_at:
-                    first = rescan_at == 0.0
-                    self._rescan(now, at_once=first)
-                    rescan_at = time.monotonic() + self.pace.rescan
-                self._work(now)
-                if self._stopping():
-                    break
-                if time.monotonic() >= push_at:
-                    self._push()
-                    push_at = time.monotonic() + self.pace.push
-                self.health.ready = True
-                self.health.turn(waiting=len(self._due), followed=len(self._register.logs))
-                self.asked.wait(self._next(min(rescan_at, push_at)) - time.monotonic())
+                self.turn()
+                if not self._stopping():
+                    self.asked.wait(self._next() - time.monotonic())
             self._push()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """The run of followed logs is open while the context lasts."""
+        try:
+            self._begin()
+            try:
+                yield
+            finally:
+                self._end()
+        finally:
+            for sink in self._sinks.values():
+                sink.close()
+
+    def turn(self) -> None:
+        """Once round: hear, rescan and push when it is time, read what is due."""
+        now = time.monotonic()
+        self._hear(now)
+        if now >= self._rescan_at:
+            self._rescan(now, at_once=self._rescan_at == 0.0)
+            self._rescan_at = time.monotonic() + self.pace.rescan
+        self._work(now)
+        if self._stopping():
+            return
+        if time.monotonic() >= self._push_at:
+            self._push()
+            self._push_at = time.monotonic() + self.pace.push
+        self.health.ready = True
+        self.health.turn(waiting=len(self._due), followed=len(self._register.logs))
 
     # --- runs -------------------------------------------------------------------------------------
 
@@ -236,8 +251,9 @@ class Watch:
                 del self._missing[uri]
                 say("let-go", asset=uri)
 
-    def _next(self, latest: float) -> float:
+    def _next(self) -> float:
         """When something is to be done next."""
+        latest = min(self._rescan_at, self._push_at)
         return min([latest, *(self._time_of(unit, due) for unit, due in self._due.items())])
 
     def _time_of(self, unit: Path, due: _Due) -> float:
@@ -430,10 +446,6 @@ class Watch:
             say("pushed", sent=sent.sent, dead=sent.dead, pending=sent.pending)
         for name, reason in sent.errors.items():
             say("sink-away", level=logging.WARNING, sink=name, reason=reason)
-
-    def _close_sinks(self) -> None:
-        for sink in self._sinks.values():
-            sink.close()
 
 
 def _source_of(unit: Path, connector: str | None) -> Source | None:
