@@ -108,7 +108,7 @@ def _in_order(pool: WorkerPool, given: Iterator[_Given]) -> Steps:
             at, before, failed = piece.job, piece.job.lease.progress.checkpoint, False
         if failed:
             continue
-        outcome = cast("Outcome", cast("Future[Outcome]", future).result())
+        outcome = cast("Future[Outcome]", future).result()
         ended: Iterator[tuple[Checkpoint, Assessed] | Ended]
         ended = _here(pool, piece) if outcome is None else iter(outcome)
         for one in ended:
