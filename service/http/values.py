@@ -269,7 +269,7 @@ class PolicyDetail(_Out, kw_only=True):
 class PolicyText(_In, kw_only=True):
     """A policy as YAML."""
 
-    yaml: Annotated[str, Meta(max_length=1_000_000)]
+    yaml: Annotated[str, Meta(max_length=300_000)]
     simulate: bool = False
 
 
