@@ -219,14 +219,18 @@ def server_of(tools: Tools) -> MCPServer[Any]:
 def _told(function: Callable[..., Answer]) -> Callable[..., Answer]:
     """The function, saying of errors that are not ours only their kind: they may hold the text."""
 
+    from mcp.server.mcpserver.exceptions import (
+        ToolError,
+    )  # of others the SDK tells the client nothing
+
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Answer:
         try:
             return function(*arguments, **named)
         except DlpAgentError as error:
-            raise ValueError(error.render()) from None
+            raise ToolError(error.render()) from None
         except Exception as error:  # noqa: BLE001
-            raise ValueError(f"dlpagent failed ({type(error).__name__})") from None
+            raise ToolError(f"dlpagent failed ({type(error).__name__})") from None
 
     return call
 
