@@ -247,12 +247,16 @@ class OpenWriter:
 
 @contextmanager
 def opened_writer(plan: OutputPlan, session: Session) -> Iterator[OpenWriter]:
-    """A writer for one output. What was written stays as <name>.partial if the scan ends early."""
+    """A writer for one output. What was written stays as <name>.partial if the scan ends early.
+
+    Devices and pipes are written to as they are: nothing may take the place of /dev/null.
+    """
     names, pack = session.classifier.sit_names, session.classifier.pack
     if plan.path is None:
         yield OpenWriter(findings_writer(plan.format, sys.stdout, pack, names), plan)  # type: ignore[arg-type]
         return
-    draft = plan.path.with_name(plan.path.name + ".partial")
+    is_special = plan.path.exists() and not plan.path.is_file()
+    draft = plan.path if is_special else plan.path.with_name(plan.path.name + ".partial")
     try:
         stream = draft.open("wb")
     except OSError as error:
@@ -262,7 +266,7 @@ def opened_writer(plan: OutputPlan, session: Session) -> Iterator[OpenWriter]:
     with stream:
         opened = OpenWriter(findings_writer(plan.format, stream, pack, names), plan, draft, stream)
         yield opened
-    if opened.is_whole:
+    if opened.is_whole and not is_special:
         draft.replace(plan.path)
 
 

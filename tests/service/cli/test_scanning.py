@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from dlpagent.errors import ConfigurationError
+from dlpagent.service.cli import run
 from dlpagent.service.cli.scanning import (
     OutputPlan,
     Request,
@@ -85,3 +88,19 @@ def test_a_request_becomes_settings() -> None:
     settings = settings_of(request(), (("o365", "x"),))
     assert (settings.job, settings.min_confidence, settings.accept) == ("scan x", 66, {"unread"})
     assert settings.sinks == (("o365", "x"),)
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DLPAGENT_HOME", str(tmp_path / "home"))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "a.txt").write_text("nothing to see")
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        run(["scan", str(tmp_path / "a.txt"), "-o", str(pipe), "--format", "json"])
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+        assert os.read(reading, 100)
+    finally:
+        os.close(reading)
