@@ -93,7 +93,9 @@ def matches(place: Path) -> Callable[[], Counter[str]]:
 
     def read() -> Counter[str]:
         path = place / "events.jsonl"
-        events = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        events = (
+            [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        )
         return Counter(
             event["DlpAgent"]["item"]["record"]
             for event in events

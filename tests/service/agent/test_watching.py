@@ -159,7 +159,9 @@ def test_files_read_whole_are_read_when_they_change_and_resolved_when_gone(
         assert sum(matches().values()) == 2
         runs = len(watch.session.state.runs(job="job watch"))
         watch.turn()
-        assert len(watch.session.state.runs(job="job watch")) == runs  # nothing changed, nothing read
+        assert (
+            len(watch.session.state.runs(job="job watch")) == runs
+        )  # nothing changed, nothing read
         text.unlink()
         watch.turn()
         assert statuses() == {"new": 1, "resolved": 1}
@@ -187,7 +189,9 @@ def test_what_cannot_be_read_is_tried_again_later(place, watching, matches) -> N
     assert matches() == once("2")
 
 
-def test_hints_reach_the_unit_and_a_stop_leaves_the_rest_for_later(place, watching, matches) -> None:
+def test_hints_reach_the_unit_and_a_stop_leaves_the_rest_for_later(
+    place, watching, matches
+) -> None:
     with watching() as watch:
         watch.turn()
         watch.pace = module.Pace(settle=0.0, rescan=3600.0, push=0.0)
