@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 _MAX_VALUES = 20_000
 _MAX_DEPTH = 20
+# A key is hashed with all that is in it, by C code that recurses without a check.
+_MAX_KEY_VALUES = 100
+_SIMPLE = frozenset({str, int, bool, float, bytes, type(None)})
 
 
 # Every code with its step and what reads its argument; a code that is none has no step.
@@ -64,7 +67,9 @@ def followed(raw: bytes) -> Any:
             machine.do(step, argument)
     except PickleError:
         raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (
+        ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+    ) as error:  # fmt: skip
         raise PickleError(f"steps that lead nowhere ({type(error).__name__})") from None
     raise PickleError("an end before the end of the pickle")
 
@@ -161,7 +166,7 @@ class _Machine:
         if isinstance(target, list):
             target.extend(values)
         elif isinstance(target, set):
-            target.update(values)
+            target.update(map(_key, values))
         else:
             target.items.extend(values)
 
@@ -169,7 +174,7 @@ class _Machine:
         target = self.stack[-1]
         pairs = list(zip(values[0::2], values[1::2], strict=True))
         if isinstance(target, dict):
-            target.update(pairs)
+            target.update((_key(key), value) for key, value in pairs)
         else:
             target.items.extend(pairs)
 
@@ -178,6 +183,20 @@ class _Machine:
         if not isinstance(target, Thing):
             raise PickleError("a state for what is no object")
         target.state = state
+
+
+def _key(value: Any) -> Any:
+    """A key or member of a set, as it is. Raises PickleError for one that is built without end."""
+    if type(value) not in _SIMPLE:
+        waiting, many = [value], 0
+        while waiting:
+            one = waiting.pop()
+            many += 1
+            if many > _MAX_KEY_VALUES:
+                raise PickleError("a key without end")
+            if isinstance(one, tuple):
+                waiting.extend(one)
+    return value
 
 
 def _made(machine: _Machine, arguments: Any, made_by: Any) -> None:
@@ -213,12 +232,14 @@ def _name(argument: str) -> Name:
 
 def _stack_global(machine: _Machine, _: Any) -> None:
     name, module = machine.pop(), machine.pop()
-    machine.stack.append(Name(str(module), str(name)))
+    if not (isinstance(module, str) and isinstance(name, str)):
+        raise PickleError("a class or function whose name is no text")
+    machine.stack.append(Name(module, name))
 
 
 def _dict(machine: _Machine, _: Any) -> None:
     values = machine.since_mark()
-    machine.stack.append(dict(zip(values[0::2], values[1::2], strict=True)))
+    machine.stack.append(dict(zip(map(_key, values[0::2]), values[1::2], strict=True)))
 
 
 def _tuple(count: int) -> Callable[[_Machine, Any], None]:
@@ -269,7 +290,9 @@ _STEPS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "TUPLE1": _tuple(1),
     "TUPLE2": _tuple(2),
     "TUPLE3": _tuple(3),
-    "FROZENSET": lambda machine, _: machine.stack.append(frozenset(machine.since_mark())),
+    "FROZENSET": lambda machine, _: machine.stack.append(
+        frozenset(map(_key, machine.since_mark()))
+    ),
     "DICT": _dict,
     "APPEND": lambda machine, _: machine.extend([machine.pop()]),
     "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
