@@ -45,6 +45,7 @@ REMEDIES: dict[str, str] = {
 # same: as the sweep saw it; unknown: the state does not say how it was.
 Standing = Literal["same", "changed", "gone", "unknown", "refused"]
 _NOTE = "remedy:"
+_LEFT_ALONE = frozenset({"changed", "unknown", "refused", "unfinished"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Outcome:
     """What was planned or done in one asset.
 
     records: record id → Standing before, or after an act tagged, moved, erased, hidden or the
-    standing that kept it from being touched. why: of the refusal, or what the purge said.
+    standing that kept it from being touched; unfinished when the store failed or still shows it.
+    why: of the refusal, or what the purge said.
     """
 
     asset_uri: str
@@ -73,7 +75,7 @@ class Outcome:
     @property
     def is_whole(self) -> bool:
         """Whether nothing was, or will have to be, left alone."""
-        return not {"changed", "unknown", "refused"}.intersection(self.records.values())
+        return not _LEFT_ALONE.intersection(self.records.values())
 
     def json(self) -> dict[str, Any]:
         """As plain JSON values, version 1 (docs/quarantine.md)."""
@@ -177,6 +179,8 @@ def _applied(state: State, wanted: Wanted, order: Order, key: Evidence) -> Outco
                 _act(state, wanted, order, key, hands, outcome)
     except SourceError as error:
         outcome.why = error.render()
+        for one, word in outcome.records.items():
+            outcome.records[one] = "unfinished" if word == "same" else word
     if outcome.why and not outcome.records:
         outcome.records = dict.fromkeys(wanted.record_ids, "refused")
     return outcome
@@ -206,9 +210,22 @@ def _act(
     hands.settle()
     erasure = None if order.action == "tag" else hands.purge([*doing, *done])
     outcome.why = "" if erasure is None else erasure.detail
+    left = set() if erasure is None else _still_there(state, wanted, order, key, {*doing, *done})
     for one in (*doing, *done):
-        outcome.records[one] = _word(order.action, erasure)
-    _receipt(state, wanted, order, outcome, seen, set(done), [*doing, *done], erasure)
+        outcome.records[one] = "unfinished" if one in left else _word(order.action, erasure)
+    records = [one for one in (*doing, *done) if one not in left]
+    _receipt(state, wanted, order, outcome, seen, set(done), records, erasure)
+
+
+def _still_there(
+    state: State, wanted: Wanted, order: Order, key: Evidence, records: set[str]
+) -> set[str]:
+    """What a reading still shows of the records that were taken away. Rows of files have no ids
+    that outlast a change, and there the new file was made without them."""
+    if wanted.reading.asset.kind != "vector_collection":
+        return set()
+    standings = _standings(state, wanted, order, key)
+    return {one for one, standing in standings if one in records and standing != "gone"}
 
 
 def _do(order: Order, hands: Hands, record_ids: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from dlpagent.connectors.remedies._names import failed, gone, quarantine_of
 from dlpagent.connectors.remedies._sqlite import vacuum, writing
 from dlpagent.connectors.sources._chroma_files import FILE
 from dlpagent.contents import MARK
-from dlpagent.errors import SourceError, missing_extra
+from dlpagent.errors import missing_extra
 from dlpagent.ports import Erasure, RemedyAction
 from dlpagent.records import Asset
 
@@ -47,6 +47,10 @@ class ChromaRemedy:
         hands = ChromaHands(asset)
         try:
             yield hands
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "chromadb":
+                raise
+            raise failed(asset.uri, error, "Stop what has it open, and try again.") from None
         finally:
             hands.close()
 
@@ -137,12 +141,10 @@ class ChromaHands:
     def _collection(self) -> Any:
         try:
             return self._opened().get_collection(self._name, embedding_function=None)
-        except SourceError:
-            raise
-        except Exception as error:  # noqa: BLE001 - Chroma has no base class
+        except Exception as error:
             if type(error).__name__ == "NotFoundError":
                 raise gone(self._asset) from None
-            raise failed(self._asset.uri, error, "Stop what has it open, and try again.") from None
+            raise
 
     def _opened(self) -> Any:
         if self._client is None:

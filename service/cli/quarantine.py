@@ -20,6 +20,7 @@ _WORDS = {
     "gone": "not there any more",
     "unknown": "the state does not say how it was: left alone; sweep again",
     "refused": "refused",
+    "unfinished": "unfinished: run the command again",
 }
 
 

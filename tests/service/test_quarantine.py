@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dlpagent.connectors.remedies.sqlite_vec import Vec0Hands
 from dlpagent.connectors.testing.conformance import each_row
 from dlpagent.service.auditing import newest_acts
 from dlpagent.service.cli import run
@@ -392,6 +393,24 @@ def test_who_is_killed_between_deed_and_receipt_goes_on(
     assert all(one.details["resumed"] for one in receipts)
     kept = [row for row in texts(store) if row.startswith("note")]
     assert len(kept) == COUNT - len(FOUND)
+
+
+def test_a_record_the_store_still_shows_gets_no_receipt(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("apsw")
+    pytest.importorskip("sqlite_vec")
+    state = swept(home, make_sqlite_vec(home))
+    command = ["quarantine", state, "--action", "delete", "--apply", "--format", "json"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Vec0Hands, "delete", lambda *_: None)
+        capsys.readouterr()
+        assert run(command) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["records"].values()) == {"unfinished"}
+    with open_state(state) as opened:
+        assert not receipts_of(opened.database)
+    assert run(command) == 0
 
 
 def test_records_are_chosen_by_violation_or_by_the_confidence_of_findings(
