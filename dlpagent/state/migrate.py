@@ -1,17 +1,29 @@
 """Brings a database to the tables this version knows, on opening.
 
-Alembic is imported only when there is something to do: an up-to-date database opens after reading
-one row. Two processes may open a new database at once; one migrates, the other waits and goes on.
+Alembic is imported only when there is something to upgrade: an up-to-date database opens after
+reading one row, and a new one gets the tables of today at once. Two processes may open a new database
+at once; one makes the tables, the other waits and goes on.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    inspect,
+    text,
+)
 
 from dlpagent.errors import StateError
 from dlpagent.state.connection import MIGRATION_LOCK, lock, place_of, reading, writing
+from dlpagent.state.tables import metadata
 
 VERSION_TABLE = "dlpagent_version"
 # Every revision in migrations/versions, oldest first; a test compares this with the folder.
@@ -30,7 +42,10 @@ def migrate(engine: Engine) -> None:
         if found == HEAD:
             return
         _refuse(connection, found)
-        _upgrade(connection)
+        if found is None:
+            _begin(connection)
+        else:
+            upgrade(connection)
 
 
 def stored_revision(connection: Connection) -> str | None:
@@ -62,7 +77,17 @@ def _refuse(connection: Connection, found: str | None) -> None:
         )
 
 
-def _upgrade(connection: Connection) -> None:
+def _begin(connection: Connection) -> None:
+    """The tables as they are now; a test holds them equal to what the revisions build."""
+    metadata.create_all(connection, checkfirst=False)
+    versions = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), nullable=False))
+    versions.append_constraint(PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"))
+    versions.create(connection)
+    connection.execute(versions.insert().values(version_num=HEAD))
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the revisions that a database lacks, all of them for a new one."""
     from alembic import command  # noqa: PLC0415 - 0.2 s that an up-to-date database need not pay
     from alembic.config import Config  # noqa: PLC0415
 

@@ -29,13 +29,44 @@ def test_the_known_revisions_are_those_in_the_folder():
     assert found[::-1] == list(REVISIONS)
 
 
-def test_the_migrations_build_exactly_the_tables_of_the_code(bare_place):
+@pytest.mark.parametrize("way", ["at once", "by revisions"])
+def test_a_new_state_has_exactly_the_tables_of_the_code(bare_place, monkeypatch, way):
+    if way == "by revisions":
+        monkeypatch.setattr(migrate_module, "_begin", migrate_module.upgrade)
     with open_state(bare_place.url) as state, state.database.read() as connection:
         context = MigrationContext.configure(
             connection, opts={"version_table": VERSION_TABLE, "compare_type": True}
         )
         assert compare_metadata(context, metadata) == []
         assert stored_revision(connection) == HEAD
+
+
+def test_both_ways_make_the_same_columns_defaults_and_indexes(tmp_path, monkeypatch):
+    def shape(path):
+        open_state(path).close()
+        connection = sqlite3.connect(path)
+        tables = sorted(
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        )
+        columns = {
+            name: sorted(row[1:] for row in connection.execute(f"PRAGMA table_info('{name}')"))
+            for name in tables
+        }
+        keys = {
+            name: sorted(
+                row[2:] for row in connection.execute(f"PRAGMA foreign_key_list('{name}')")
+            )
+            for name in tables
+        }
+        made = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'")
+        indexes = {name: " ".join((sql or "").split()) for name, sql in made}
+        connection.close()
+        return columns, keys, indexes
+
+    at_once = shape(tmp_path / "now.db")
+    monkeypatch.setattr(migrate_module, "_begin", migrate_module.upgrade)
+    assert shape(tmp_path / "revisions.db") == at_once
 
 
 def test_opening_again_keeps_everything(opened, some):
@@ -92,16 +123,15 @@ def test_many_openings_of_a_new_state_at_once_all_succeed(bare_place):
             assert stored_revision(connection) == HEAD
 
 
-def test_a_migration_cut_off_half_way_leaves_nothing(bare_place, monkeypatch, clock):
-    from alembic import command
+@pytest.mark.parametrize("way", ["_begin", "upgrade"])
+def test_a_migration_cut_off_half_way_leaves_nothing(bare_place, monkeypatch, clock, way):
+    real = getattr(migrate_module, way)
 
-    real = command.upgrade
-
-    def upgrade_then_die(config, revision):
-        real(config, revision)
+    def build_then_die(connection):
+        real(connection)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "upgrade", upgrade_then_die)
+    monkeypatch.setattr(migrate_module, "_begin", build_then_die)
     with pytest.raises(KeyboardInterrupt):
         open_state(bare_place.url)
     monkeypatch.undo()
