@@ -69,6 +69,7 @@ class ApiKeys:
         self.tenant_id = tenant_id
         self._state, self._secret, self._clock = state, secret, clock
         self._kept: dict[str, tuple[float, StoredKey | None]] = {}
+        self._revoked: set[str] = set()
 
     def create(self, name: str, role: str, actor: str, expires: datetime | None = None) -> NewKey:
         """Make a key and note the act. Raises ConfigurationError."""
@@ -103,8 +104,10 @@ class ApiKeys:
 
     def revoke(self, ident: str, actor: str) -> bool:
         """Revoke a key and note the act; False when there is none."""
-        self._kept.pop(ident, None)
-        return revoke_key(self._state.database, ident, actor, self.tenant_id)
+        is_done = revoke_key(self._state.database, ident, actor, self.tenant_id)
+        if is_done:  # a row that was read before may be kept after: what is kept is not enough
+            self._revoked.add(ident)
+        return is_done
 
     async def principal_of(self, key: str) -> Principal | None:
         """Whose key it is; None when it is unknown, wrong, expired or revoked."""
@@ -122,6 +125,8 @@ class ApiKeys:
     def _principal(self, stored: StoredKey) -> Principal | None:
         now = moment(self._state.database.now())
         if stored.tenant_id != self.tenant_id or stored.revoked_at is not None:
+            return None
+        if stored.id in self._revoked:
             return None
         if stored.expires_at and stored.expires_at <= now:
             return None

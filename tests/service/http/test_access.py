@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from dlpagent.service.http import api_keys
 from dlpagent.service.http.access import NEEDS, ROLES, Role
 from dlpagent.service.http.app import routes
-from tests.service.http.conftest import CARD, ONE, TWO, Served
+from tests.service.http.conftest import CARD, ONE, TWO, Served, run
 
 # Written out once more, on purpose: a change of the table is a change of this page.
 READER = {
@@ -83,3 +84,20 @@ def test_the_same_value_has_another_key_in_another_tenant(served: Served) -> Non
         for tenant in (ONE, TWO)
     }  # fmt: skip
     assert len(keys) == 2
+
+
+def test_a_key_is_refused_at_once_though_it_is_asked_about_while_it_is_revoked(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = served.service.tenants[ONE].keys
+    made = keys.create("race", "reader", "tests")
+    really = api_keys.revoke_key
+
+    def asked_first(*given: Any) -> bool:
+        assert run(lambda: keys.principal_of(made.key)) is not None
+        return really(*given)
+
+    monkeypatch.setattr(api_keys, "revoke_key", asked_first)
+    assert keys.revoke(made.stored.id, "tests")
+    assert run(lambda: keys.principal_of(made.key)) is None
+    assert run(lambda: keys.principal_of_id(made.stored.id)) is None
