@@ -111,9 +111,8 @@ class Mds:
         many = max(samples.many, shard.samples)
         if (stop < many or problem) and first <= many:
             lost = f"expected {many} samples, found {stop}: the shard is cut off or damaged"
-            found = problem or lost
             rows.add_problem(
-                "#shard", found, row=stop, offset=None, record_id=f"#rows:{stop}-{many}"
+                "#shard", problem or lost, row=stop, offset=None, record_id=f"#rows:{stop}-{many}"
             )
         yield rows.take(), many + 1 if stop < many or problem else many
 
