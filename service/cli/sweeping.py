@@ -18,6 +18,7 @@ from dlpagent.service.suppressing import suppressed_in
 from dlpagent.service.sweep_file import SweepFile, read_sweep_file
 from dlpagent.service.wiring import Unreachable, open_sources
 from dlpagent.state import Run
+from dlpagent.state.agenda import agenda_of
 from dlpagent.sweep import Stopped
 
 
@@ -78,13 +79,17 @@ def _sources(plan: SweepFile) -> Iterator[Source | Unreachable]:
 
 def status_of(file: Path, limit: int) -> dict[str, Any]:
     """Runs, assets, violations and delivery of a sweep, as plain JSON values."""
-    settings = read_sweep_file(file).settings
+    plan = read_sweep_file(file)
+    settings = plan.settings
     with existing_state(settings.state, file) as state:
         runs = state.runs(limit=limit, job=settings.job)
+        agenda = agenda_of(state.database, settings.job)
         return {
             "v": 1,
             "job": settings.job,
             "state": state.place,
+            "schedule": asdict(plan.schedule) if plan.schedule else None,
+            "agenda": asdict(agenda),
             "runs": [asdict(run) for run in runs],
             "assets": [asdict(item) for item in state.progress(runs[0].id)] if runs else [],
             "violations": state.violations_by_severity(),
@@ -99,6 +104,13 @@ def status_text(found: dict[str, Any]) -> str:
 
 def _status_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"Sweep {found['job']}, state {found['state']}"
+    if found["schedule"]:
+        paused = found["agenda"]["paused"]
+        since = f"; paused since {paused}" if paused else ""
+        yield f"  scheduled {found['schedule']['cron']} ({found['schedule']['timezone']}){since}"
+    for target, wait in found["agenda"]["waiting"].items():
+        what = target or "the sweep itself"
+        yield f"  left alone until {wait['until']} after {wait['failures']} failure(s): {what}"
     for run in found["runs"]:
         totals = run["totals"]
         counters = totals.get("counters", {})
