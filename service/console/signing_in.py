@@ -47,6 +47,7 @@ async def login(call: Call) -> Response:
     except Refusal as refusal:
         if refusal.problem.status != 401:
             raise
+        state.limiter.note_guess(call.request)
         return page(call, "login.html", 401, problem="This key is not known here, or was revoked.")
     answer = RedirectResponse(HOME, 303)
     state.sessions.begin(answer, key, is_secure=call.service.settings.has_tls)

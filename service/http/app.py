@@ -116,6 +116,7 @@ def make_app(
     inner.state.service = opened
     inner.state.sessions = sessions
     inner.state.authenticator = authenticator
+    inner.state.limiter = limiter
     inner.state.metrics = metrics
     inner.state.routes = rows
     inner.add_middleware(

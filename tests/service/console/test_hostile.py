@@ -187,3 +187,11 @@ def test_a_pack_that_cannot_be_read_hides_no_other(architect: TestClient, shelf:
     assert "/console/packs/whole" in told.text
     assert "The working pack broken cannot be read" in told.text
     assert str(shelf.folder) not in told.text
+
+
+def test_keys_cannot_be_guessed_at_faster_than_elsewhere(visitor: TestClient) -> None:
+    tries = [visitor.post("/console/login", data={"key": f"dlpa_{n:016x}_x"}) for n in range(40)]
+    told = [each.status_code for each in tries]
+    assert told[0] == 401
+    assert told[-1] == 429
+    assert "retry-after" in tries[-1].headers
