@@ -210,7 +210,8 @@ def lay_out(folder: Path) -> None:
 def started(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DLPAGENT_HOME": str(folder / "home")}
     with (folder / f"{name}.log").open("wb") as log:
-        return subprocess.Popen([*COMMAND, *arguments], cwd=folder, env=environment, stderr=log)
+        command = [*COMMAND, *arguments]
+        return subprocess.Popen(command, cwd=folder, env=environment, stderr=log)  # noqa: S603
 
 
 def sample(process: subprocess.Popen[bytes]) -> tuple[int, float, int]:
