@@ -282,3 +282,12 @@ def test_a_collection_that_is_not_loaded_is_an_error_unless_it_may_be(served: st
 def test_addresses_that_mean_nothing_are_refused(target: str) -> None:
     with pytest.raises(ConfigurationError):
         Milvus(target)
+
+
+def test_a_folder_may_be_named_by_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store(tmp_path / "store.db", {"a": "one"})
+    monkeypatch.chdir(tmp_path)
+    (asset,) = Milvus("store.db").discover()
+    assert asset.uri.startswith(f"milvus://{tmp_path}/store.db")
