@@ -14,6 +14,7 @@ from dlpagent.former_keys import Rotation, drop_former, load_former, rotate
 from dlpagent.ports import Source
 from dlpagent.service.suppressing import evidence_for, unsuperseded
 from dlpagent.state import State
+from dlpagent.state.assets import read_all_again
 from dlpagent.state.audit import record_act
 from dlpagent.state.verdicts import set_verdicts, stored_verdicts
 from dlpagent.suppressions import ANY_SIT, Verdict
@@ -94,10 +95,16 @@ def _pairs(
 
 
 def forget_former(state: State, actor: str, key_file: Path) -> list[str]:
-    """Drop the former keys no verdict waits under any more; returns their ids."""
+    """Drop the former keys no verdict waits under any more; returns their ids.
+
+    Findings under a dropped key can no longer be told from others, so the next run reads every asset
+    again, also those that did not change.
+    """
     keep = {item.key_id for item in waiting_verdicts(state, key_file)}
     with state.database.write() as connection:
         gone = drop_former(key_file, keep)
         for name in gone:
             record_act(connection, actor, "evidence_key.forget", name)
+        if gone:
+            read_all_again(connection)
     return gone

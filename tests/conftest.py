@@ -15,6 +15,11 @@ settings.register_profile("dlpagent", deadline=None, derandomize="CI" in os.envi
 settings.load_profile("dlpagent")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their number: packed ones hold the time, and workers must agree on names."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) and len(val) > 12 else None
+
+
 @pytest.fixture(autouse=True)
 def home(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
