@@ -31,12 +31,13 @@ from dlpagent.service.session import (
 from dlpagent.service.sink_spec import SinkSpec, file_sink
 from dlpagent.service.summary import held_violations, report_data, summary_lines, summary_of
 from dlpagent.service.suppressing import Suppressed, suppressed_in
-from dlpagent.service.wiring import SINKS, Unreachable, open_sources
+from dlpagent.service.wiring import Unreachable, open_sources
 from dlpagent.state import AssetProgress, Committed, Counters
 from dlpagent.sweep import Result, Stopped
 from dlpagent.violations import ZERO_TENANT, Violation
 
-EVENT_FORMATS = tuple(SINKS)
+# Of the sinks, those that are a file; the others need settings that only a sweep file has room for.
+EVENT_FORMATS = ("o365", "ocsf")
 ALL_FORMATS = (*FORMATS, "html", *EVENT_FORMATS)
 STATUSES = ("unread", "protected", "opaque", "no_content", "unchecked")
 

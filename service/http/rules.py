@@ -19,7 +19,7 @@ from dlpagent.service.simulating import simulate
 
 async def packs(call: Call) -> Response:
     """The pack in use."""
-    return json_answer([_pack(call.service)])
+    return json_answer([values.pack_of(call.service.pack)])
 
 
 async def pack(call: Call) -> Response:
@@ -39,14 +39,7 @@ async def pack(call: Call) -> Response:
         )
         for sit in sorted(service.pack.sits.values(), key=lambda sit: sit.name)
     ]
-    return json_answer(values.PackDetail(pack=_pack(service), sits=sits))
-
-
-def _pack(service: Service) -> values.Pack:
-    ref = service.pack.ref
-    sits = sum(bool(sit.patterns) for sit in service.pack.sits.values())
-    name = service.pack.name
-    return values.Pack(id=ref.id, version=ref.version, hash=ref.hash, name=name, sits=sits)
+    return json_answer(values.PackDetail(pack=values.pack_of(service.pack), sits=sits))
 
 
 async def policies(call: Call) -> Response:

@@ -50,7 +50,9 @@ async def classify(call: Call) -> Response:
         result_of(call.tenant, item, one, asked.min_confidence)
         for item, one in zip(items, found, strict=True)
     ]
-    return json_answer(values.ClassifyResponse(results=results, pack=pack_of(call.service)))
+    return json_answer(
+        values.ClassifyResponse(results=results, pack=values.pack_of(call.service.pack))
+    )
 
 
 async def _told_lines(
@@ -127,12 +129,6 @@ def result_of(
     )
 
 
-def pack_of(service: Service) -> values.Pack:
-    """The pack in use."""
-    ref = service.pack.ref
-    return values.Pack(id=ref.id, version=ref.version, hash=ref.hash)
-
-
 # --- decisions ------------------------------------------------------------------------------------
 
 
@@ -148,7 +144,9 @@ async def decide(call: Call) -> Response:
     ref = call.tenant.policies[policy_id].ref()
     policy = values.Policy(id=ref.id, name=ref.name, version=ref.version)
     return json_answer(
-        values.DecideResponse(results=results, policy=policy, pack=pack_of(call.service))
+        values.DecideResponse(
+            results=results, policy=policy, pack=values.pack_of(call.service.pack)
+        )
     )
 
 
@@ -297,7 +295,7 @@ def _redacted(
             for item, done in zip(items, settled, strict=True)
         ],
         counts=counts,
-        pack=pack_of(service),
+        pack=values.pack_of(service.pack),
     )
 
 

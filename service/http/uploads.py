@@ -92,7 +92,6 @@ def _classified(tenant: Tenant, service: Service, upload: UploadFile) -> values.
                 422, "unreadable", error.what, where="file",
                 expected=error.expected.replace(folder, ""),
             ) from None  # fmt: skip
-    ref = service.pack.ref
     return values.FileResponse(
         file=name[:200],
         records=tally.records,
@@ -100,7 +99,7 @@ def _classified(tenant: Tenant, service: Service, upload: UploadFile) -> values.
         findings=tally.findings,
         complete=not tally.unread,
         unread=tally.unread[:MOST_UNREAD],
-        pack=values.Pack(id=ref.id, version=ref.version, hash=ref.hash),
+        pack=values.pack_of(service.pack),
     )
 
 

@@ -6,7 +6,7 @@ Offsets are code points, half-open. No value here holds what was found, but in t
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,9 @@ from msgspec import Meta
 from dlpagent.findings import Level
 from dlpagent.records import AssetKind
 from dlpagent.violations import Mode, Severity
+
+if TYPE_CHECKING:
+    from dlpagent.classifiers.sit import Pack as LoadedPack
 
 Text = Annotated[str, Meta(max_length=4_000_000, description="Text to look into")]
 Id = Annotated[str, Meta(max_length=256)]
@@ -91,6 +94,13 @@ class Pack(_Out, kw_only=True):
     hash: str
     name: str = ""
     sits: int = 0
+
+
+def pack_of(pack: LoadedPack) -> Pack:
+    """A loaded pack as answers tell it. sits: those that can find something."""
+    sits = sum(bool(one.patterns) for one in pack.sits.values())
+    ref = pack.ref
+    return Pack(id=ref.id, version=ref.version, hash=ref.hash, name=pack.name, sits=sits)
 
 
 class ClassifyResponse(_Out, kw_only=True):
