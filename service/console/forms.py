@@ -41,7 +41,8 @@ async def fields(call: Call) -> Mapping[str, str]:
 
 async def upload(call: Call, name: str) -> tuple[str, bytes, Mapping[str, str]]:
     """File name and bytes of one uploaded file, and the other fields. Raises Refusal."""
-    request = limited(call.request, call.service.settings.limits.file_bytes)
+    limits = call.service.settings.limits
+    request = limited(call.request, limits.file_bytes, limits.body_seconds)
     try:
         async with request.form(max_files=1, max_fields=20, max_part_size=64 * 1024) as form:
             file = form.get(name)

@@ -88,9 +88,11 @@ async def _one_violation(call: Call, ident: str, problem: str = "", status: int 
 
 
 def _violation(tenant: Tenant, ident: str) -> StoredViolation:
-    for each in tenant.state.violations():
+    for each in tenant.state.violations(after=ident[:-1]):
         if each.violation.id == ident:
             return each
+        if each.violation.id > ident:
+            break
     raise not_found("violation", "path")
 
 

@@ -118,10 +118,7 @@ async def body_of(request: Request, most: int, seconds: float) -> bytes:
                     raise too_large(most)
                 parts.append(part)
     except TimeoutError:
-        raise Refusal(
-            408, "timeout", "the body did not arrive in time", expected=f"{seconds:g} seconds at most",
-            headers={"Connection": "close"},
-        ) from None  # fmt: skip
+        raise too_slow(seconds) from None
     return b"".join(parts)
 
 
@@ -130,6 +127,14 @@ def too_large(most: int) -> Refusal:
     return Refusal(
         413, "too-large", "the body is too large", expected=f"at most {most} bytes",
         remedy="Send less at once, or upload a file.", headers={"Connection": "close"},
+    )  # fmt: skip
+
+
+def too_slow(seconds: float) -> Refusal:
+    """The refusal of a body that does not arrive."""
+    return Refusal(
+        408, "timeout", "the body did not arrive in time", expected=f"{seconds:g} seconds at most",
+        headers={"Connection": "close"},
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import shutil
@@ -22,7 +23,7 @@ from starlette.types import Message
 from dlpagent.errors import DlpAgentError, SourceError
 from dlpagent.findings import LEVELS, finding_lines, level_of
 from dlpagent.service.http import values
-from dlpagent.service.http.gate import too_large
+from dlpagent.service.http.gate import too_large, too_slow
 from dlpagent.service.http.problems import Refusal
 from dlpagent.service.http.routes import Call, json_answer
 from dlpagent.service.http.service import Service, Tenant
@@ -36,7 +37,7 @@ logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 async def classify_upload(call: Call) -> Response:
     """What is in the file of the form field `file`."""
     most = call.service.settings.limits.file_bytes
-    request = limited(call.request, most)
+    request = limited(call.request, most, call.service.settings.limits.body_seconds)
     try:
         async with request.form(max_files=1, max_fields=4, max_part_size=most) as form:
             upload = form.get("file")
@@ -58,14 +59,19 @@ async def classify_upload(call: Call) -> Response:
     return json_answer(told)
 
 
-def limited(request: Request, most: int) -> Request:
-    """The request, of which no more than `most` bytes are read. Reading raises Refusal."""
+def limited(request: Request, most: int, idle_seconds: float) -> Request:
+    """The request, of which no more than `most` bytes are read, none after so many seconds without
+    any. Reading raises Refusal: 413, or 408."""
     receive: Callable[[], Awaitable[Message]] = request.receive
     size = 0
 
     async def counting() -> Message:
         nonlocal size
-        message = await receive()
+        try:
+            async with asyncio.timeout(idle_seconds):
+                message = await receive()
+        except TimeoutError:
+            raise too_slow(idle_seconds) from None
         size += len(message.get("body", b""))
         if size > most:
             raise too_large(most)
