@@ -213,17 +213,22 @@ def verify(path: Path, evidence: Evidence | None = None, basis: Basis | None = N
         problems.append("the seal is not of this manifest")
     else:
         is_sealed = not problems
-    if basis is not None:
-        problems += _basis_problems(value, basis)
     files = 0
-    for asset in value["assets"]:
-        if asset["file"] is None:
-            notes.append(f"{asset['uri']}: no file; its content was not checked")
-            continue
-        files += 1
-        problems += _file_problems(asset["file"], path.absolute().parent)
-        if asset["incomplete"]:
-            notes.append(f"{asset['file']['path']}: was not read whole when it was labelled")
+    try:
+        if basis is not None:
+            problems += _basis_problems(value, basis)
+        for asset in value["assets"]:
+            if asset["file"] is None:
+                notes.append(f"{asset['uri']}: no file; its content was not checked")
+                continue
+            files += 1
+            problems += _file_problems(asset["file"], path.absolute().parent)
+            if asset["incomplete"]:
+                notes.append(f"{asset['file']['path']}: was not read whole when it was labelled")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # only somebody who changed it leaves such a thing; its digest does not fit either
+        problems.append("what stands in it has not the form of a manifest")
+        is_sealed = False
     return Verified(files, tuple(problems), tuple(notes), is_sealed)
 
 

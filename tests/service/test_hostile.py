@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections import Counter
@@ -33,23 +34,33 @@ def read_all(path: Path) -> Counter[str]:
     return statuses
 
 
-def memory_mb() -> int:
-    """The most memory that this process or the child that parses has ever had; 0 without /proc."""
-    pids = ["self", *(str(child._process.pid) for child in parent._idle)]
-    found = [0]
-    for pid in pids:
-        status = Path(f"/proc/{pid}/status")
-        if status.exists():
-            line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-            found.append(int(line.split()[1]) >> 10)
-    return max(found)
+def status_mb(pid: str, name: str) -> int:
+    """A figure of a process (VmHWM: the most memory it ever had, VmRSS: what it has); 0 without /proc."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0
+    line = next(x for x in status.read_text().splitlines() if x.startswith(name))
+    return int(line.split()[1]) >> 10
+
+
+def forget_peak() -> int:
+    """Let the most memory this process ever had be what it has now, and return that."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return status_mb("self", "VmRSS")
+
+
+def memory_mb(before: int) -> int:
+    """The most memory of the child that parses, or by which this process grew, whatever is more."""
+    children = [status_mb(str(child._process.pid), "VmHWM") for child in parent._idle]
+    return max(0, status_mb("self", "VmHWM") - before, *children)
 
 
 def check(kind: Hostile, raw: bytes, folder: Path) -> tuple[float, int]:
     """Seconds and megabytes it took. The folder holds nothing but the file before and after."""
     path = folder / f"hostile{kind.suffix}"
     path.write_bytes(raw)
-    begun = time.monotonic()
+    had, begun = forget_peak(), time.monotonic()
     statuses = read_all(path)
     seconds = time.monotonic() - begun
     assert seconds <= MAX_SECONDS, kind.name
@@ -58,7 +69,7 @@ def check(kind: Hostile, raw: bytes, folder: Path) -> tuple[float, int]:
     for place in (folder.parent / OUTSIDE, Path("/tmp") / OUTSIDE, Path.cwd() / OUTSIDE):
         assert not place.exists(), (kind.name, place)
     path.unlink()
-    memory = memory_mb()
+    memory = memory_mb(had)
     assert memory <= MAX_MEMORY_MB, kind.name
     return seconds, memory
 
