@@ -94,9 +94,9 @@ class Mds:
         if first is None:
             for place, (name, found) in enumerate(opaque.items()):
                 shown = f"{{{place}}}" if is_value_like(name) else name
-                problem = f"expected text, found a column of {found}; none of it was read"
+                why = f"expected text, found a column of {found}; none of it was read"
                 rows.add_problem(
-                    shown, problem, row=-1, offset=None, record_id="#columns", status="opaque"
+                    shown, why, row=-1, offset=None, record_id="#columns", status="opaque"
                 )
             if rows:
                 yield rows.take(), 0
