@@ -47,6 +47,21 @@ def scheme_of(url: str) -> str:
     return url.partition("://")[0].lower()
 
 
+def without_password(url: str) -> str:
+    """The address. Raises ConfigurationError for one that holds a password: it would stand in findings,
+    events and errors. (A container before an @, as Azure writes it, is none.)"""
+    user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
+    if at and ":" in user:
+        raise ConfigurationError(
+            "an address may not hold a password",
+            where=f"{scheme_of(url)}://…",
+            expected="credentials as the store's own tools take them, from the environment",
+            found="a password before the host",
+            remedy="Take it out of the address; docs/object-stores.md shows where it goes.",
+        )
+    return url
+
+
 def is_object_url(url: str) -> bool:
     """True for the schemes of STORES, and for any that fsspec has a file system for."""
     scheme = scheme_of(url)

@@ -14,7 +14,13 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from dlpagent.connectors.sources._object_file import ObjectFile
-from dlpagent.connectors.sources._object_store import call, changed, file_system, is_object_url
+from dlpagent.connectors.sources._object_store import (
+    call,
+    changed,
+    file_system,
+    is_object_url,
+    without_password,
+)
 from dlpagent.errors import SourceError
 
 __all__ = ["ObjectPath", "is_object_url"]
@@ -37,7 +43,7 @@ class ObjectPath:
     """An object, or a prefix of objects. info: what a listing said of it, if one has been made."""
 
     def __init__(self, url: str, info: Mapping[str, Any] | None = None) -> None:
-        self._url = url
+        self._url = without_password(url)
         self._info = dict(info) if info is not None else None
         self._head: bytes | None = None
 

@@ -261,3 +261,11 @@ def test_a_connector_that_reads_no_objects_says_so(store: TriedFileSystem) -> No
 def test_a_package_that_is_missing_is_named() -> None:
     with pytest.raises(ConfigurationError, match="needs a package that is not installed"):
         list(open_sources(["oss://bucket/a.txt"]))
+
+
+@pytest.mark.parametrize("url", ["ftp://u:hush7@h/a.jsonl", "s3://key:hush7@bucket/*.jsonl"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        list(open_sources([url]))
+    assert "hush7" not in caught.value.render()
+    assert ObjectPath("abfs://box@account.dfs.core.windows.net/a.jsonl").name == "a.jsonl"
